@@ -1,0 +1,174 @@
+"""The canonical event: what every protocol is normalised to, what SQS carries and what the lake keeps.
+
+Field names and meanings follow Segment's common fields (Spec: Common) and its e-commerce event names (v2).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from regulars.domain.instants import from_millis, to_millis
+
+SCHEMA_VERSION = 1
+
+
+class EventType(StrEnum):
+    """Segment's six calls, `order` (a snapshot of one order from a signed source) and `system` (Regulars' own facts)."""
+
+    TRACK = "track"
+    IDENTIFY = "identify"
+    PAGE = "page"
+    SCREEN = "screen"
+    GROUP = "group"
+    ALIAS = "alias"
+    ORDER = "order"
+    SYSTEM = "system"
+
+
+class Trust(StrEnum):
+    """How far an event is believed.
+
+    `public`: sent with a write key that anyone can read in a page, so never revenue; `signed`: its sender proved a shared
+    secret, or it came from an operator's import; `system`: made by Regulars itself.
+    """
+
+    PUBLIC = "public"
+    SIGNED = "signed"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One canonical event.
+
+    `event_id` is the deduplication key (see `event_id_of`). `timestamp` is when it happened, corrected for the client's
+    clock and never after `received_at`. `properties` holds an order (regulars.domain.orders.Order.to_doc) for type `order`,
+    and `groupId`/`previousId` for those calls. `bot` names why ingest takes the sender for a machine.
+    """
+
+    event_id: str
+    source: str
+    message_id: str
+    type: EventType
+    name: str | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    timestamp: datetime
+    original_timestamp: datetime | None = None
+    sent_at: datetime | None = None
+    received_at: datetime
+    trust: Trust = Trust.PUBLIC
+    bot: str | None = None
+    payload_hash: str = ""
+    context: dict[str, Any] = field(default_factory=dict)
+    properties: dict[str, Any] = field(default_factory=dict)
+    traits: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadRow:
+    """A rejected authenticated payload: why, and the original so that it can be replayed after a fix.
+
+    `code` is stable (docs/error-codes.md); `detail` holds no personal data. `original` is the payload as text (bytes that
+    are not UTF-8 are base64 with `encoding="base64"`); it holds whatever the sender sent, so it lives only under `bad/`.
+    `row_id` is unique and deterministic for one rejected payload of one request.
+    """
+
+    row_id: str
+    source: str
+    stage: str
+    code: str
+    detail: str
+    received_at: datetime
+    original: str
+    encoding: str = "utf-8"
+    event_id: str | None = None
+    message_id: str | None = None
+
+
+def event_id_of(source: str, message_id: str) -> str:
+    """The deduplication key: 128 bits, in hex, of SHA-256 over source and messageId. The source cannot forge a separator."""
+    return hashlib.sha256(f"{len(source)}:{source}{message_id}".encode()).hexdigest()[:32]
+
+
+def corrected_timestamp(
+    *, original: datetime | None, sent_at: datetime | None, received_at: datetime
+) -> datetime:
+    """When it happened by our clock: `receivedAt - (sentAt - originalTimestamp)` (Segment, Spec: Common, "Timestamps").
+
+    Without `sent_at` the client's clock is believed; without `original` it happened when it came. Never after `received_at`.
+    """
+    if original is None:
+        return received_at
+    if sent_at is None:
+        return min(original, received_at)
+    age = sent_at - original
+    return received_at - max(age, timedelta(0))
+
+
+_OPTIONAL_TEXT = ("name", "user_id", "anonymous_id", "bot")
+_OPTIONAL_INSTANTS = ("original_timestamp", "sent_at")
+
+
+def event_to_doc(event: Event) -> dict[str, Any]:
+    """The JSON document of an event: instants as epoch milliseconds, absent fields left out."""
+    doc: dict[str, Any] = {
+        "event_id": event.event_id,
+        "source": event.source,
+        "message_id": event.message_id,
+        "type": event.type.value,
+        "timestamp": to_millis(event.timestamp),
+        "received_at": to_millis(event.received_at),
+        "trust": event.trust.value,
+        "payload_hash": event.payload_hash,
+    }
+    for name in _OPTIONAL_TEXT:
+        if (text := getattr(event, name)) is not None:
+            doc[name] = text
+    for name in _OPTIONAL_INSTANTS:
+        if (instant := getattr(event, name)) is not None:
+            doc[name] = to_millis(instant)
+    for name in ("context", "properties", "traits"):
+        if value := getattr(event, name):
+            doc[name] = value
+    return doc
+
+
+def event_from_doc(doc: dict[str, Any]) -> Event:
+    """The inverse of `event_to_doc`. Raises KeyError or ValueError when `doc` is not one: such a message is a bug."""
+    original, sent = doc.get("original_timestamp"), doc.get("sent_at")
+    return Event(
+        event_id=doc["event_id"],
+        source=doc["source"],
+        message_id=doc["message_id"],
+        type=EventType(doc["type"]),
+        name=doc.get("name"),
+        user_id=doc.get("user_id"),
+        anonymous_id=doc.get("anonymous_id"),
+        timestamp=from_millis(doc["timestamp"]),
+        original_timestamp=None if original is None else from_millis(original),
+        sent_at=None if sent is None else from_millis(sent),
+        received_at=from_millis(doc["received_at"]),
+        trust=Trust(doc["trust"]),
+        bot=doc.get("bot"),
+        payload_hash=doc["payload_hash"],
+        context=doc.get("context", {}),
+        properties=doc.get("properties", {}),
+        traits=doc.get("traits", {}),
+    )
+
+
+def bad_row_to_doc(row: BadRow) -> dict[str, Any]:
+    """The JSON document of a bad row; `received_at` as epoch milliseconds."""
+    doc = {name: getattr(row, name) for name in BadRow.__slots__ if getattr(row, name) is not None}
+    doc["received_at"] = to_millis(row.received_at)
+    return doc
+
+
+def bad_row_from_doc(doc: dict[str, Any]) -> BadRow:
+    """The inverse of `bad_row_to_doc`."""
+    return BadRow(**{**doc, "received_at": from_millis(doc["received_at"])})

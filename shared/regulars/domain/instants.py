@@ -1,0 +1,39 @@
+"""Instants are aware UTC datetimes, cut to the millisecond so that a round trip through storage changes nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def from_millis(millis: int) -> datetime:
+    """The instant `millis` milliseconds after 1970-01-01T00:00Z. Raises OverflowError outside years 1-9999."""
+    return EPOCH + timedelta(milliseconds=millis)
+
+
+def to_millis(instant: datetime) -> int:
+    """Whole milliseconds since 1970-01-01T00:00Z, rounded down. `instant` must be aware."""
+    return (instant - EPOCH) // _MILLISECOND
+
+
+def truncated(instant: datetime) -> datetime:
+    """The same instant in UTC, rounded down to the millisecond."""
+    return from_millis(to_millis(instant))
+
+
+def day_number(instant: datetime) -> int:
+    """Days since 1970-01-01 of the UTC day that holds `instant`."""
+    return instant.toordinal() - _EPOCH_ORDINAL
+
+
+def day_start(day: int) -> datetime:
+    """The first instant of UTC day number `day`."""
+    return EPOCH + timedelta(days=day)
+
+
+def iso(instant: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds, e.g. `2026-11-22T09:30:00.000Z`."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

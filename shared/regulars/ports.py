@@ -1,0 +1,200 @@
+"""What use cases need from the world. Adapters implement these; the contract suite holds both implementations to them.
+
+Every method may raise `TransientError` (try again later); other errors are named. Nothing here retries for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from regulars.domain.customer import Fragment
+from regulars.domain.events import BadRow, Event
+from regulars.domain.facts import ConsentRecord, Fact
+from regulars.domain.orders import OrderBook
+from regulars.domain.profile import Profile
+from regulars.domain.program import Program, ProgramParameters
+from regulars.domain.sends import ClaimOutcome, EmailMessage, SendRecord, SendStatus, SmsMessage
+from regulars.domain.state import CustomerState
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """The current instant, aware UTC, cut to the millisecond."""
+
+    def now(self) -> datetime: ...
+
+
+class Ids(Protocol):
+    """Fresh unique ids (attempts, server-made message ids)."""
+
+    def new(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMessage:
+    """One message body (text) and how many whole seconds (0-900) the queue holds it back."""
+
+    body: str
+    delay_seconds: int = 0
+
+
+class Queue(Protocol):
+    """A standard queue: at least once, in no particular order."""
+
+    def send(self, messages: Sequence[QueueMessage]) -> None:
+        """Returns only when the queue has taken every message; entries that fail are sent again, then TransientError."""
+
+
+class EventLog(Protocol):
+    """The lake: the log of truth, and the bad rows beside it."""
+
+    def append(self, events: Sequence[Event]) -> list[str]:
+        """Write one object per receipt date, its key made from the event ids in it, and return the keys.
+
+        Writing the same events again writes the same keys and changes nothing.
+        """
+
+    def append_bad(self, rows: Sequence[BadRow]) -> list[str]:
+        """Write one object per receipt date under `bad/`, its key made from the row ids; return the keys."""
+
+    def read(self, key: str) -> list[Event]:
+        """The events of one object. Raises PermanentError when there is no such object."""
+
+    def read_bad(self, key: str) -> list[BadRow]:
+        """The bad rows of one object. Raises PermanentError when there is no such object."""
+
+    def keys(self, *, first_day: datetime | None = None, last_day: datetime | None = None) -> Iterator[str]:
+        """Keys of event objects in order of receipt date, both ends included."""
+
+    def bad_keys(self) -> Iterator[str]:
+        """Keys of bad-row objects in order of receipt date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[T]):
+    """A value as read, with the version that a write must still find, and the attempt that wrote it."""
+
+    value: T
+    version: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is stored for one node: its part of the profile, its orders, and its state where it is a customer's root."""
+
+    profile: Stored[Profile] | None = None
+    orders: Stored[OrderBook] | None = None
+    state: Stored[CustomerState] | None = None
+
+    def fragment(self) -> Fragment:
+        """The node's fold without storage details; empty where nothing is stored."""
+        return Fragment(
+            profile=self.profile.value if self.profile else Profile(),
+            orders=self.orders.value if self.orders else OrderBook(),
+        )
+
+
+class CustomerStore(Protocol):
+    """The projection: PROFILE, ORDERS and STATE items by node id.
+
+    Every put carries the version it read (0: there was none) and a fresh `owner`. A put that finds another version raises
+    VersionConflictError, unless the item there was written by the same `owner`: then an earlier answer was lost and the put
+    has succeeded.
+    """
+
+    def heads(self, nodes: Sequence[str]) -> dict[str, Head]:
+        """Strongly consistent; every asked node is in the answer."""
+
+    def put_profile(
+        self, node: str, profile: Profile, *, applied: Sequence[Fact] | None, expected: int, owner: str
+    ) -> None:
+        """`applied`: the facts this write folded in, in order, for the evaluation; None: too many to step one by one."""
+
+    def put_orders(
+        self, node: str, orders: OrderBook, *, applied: Sequence[Fact] | None, expected: int, owner: str
+    ) -> None: ...
+
+    def put_state(self, node: str, state: CustomerState, *, expected: int, owner: str) -> None:
+        """Also keeps the due index at `state.next_due` (absent when None)."""
+
+    def append_consents(self, node: str, records: Sequence[ConsentRecord]) -> None:
+        """Append to the consent ledger; the same record again changes nothing."""
+
+    def consents(self, node: str) -> list[ConsentRecord]:
+        """The ledger of a node in order of instant."""
+
+    def due(self, before: datetime) -> Iterator[tuple[str, datetime]]:
+        """Nodes whose `next_due` is at or before `before`, from the (eventually consistent) due index."""
+
+    def scan(self) -> Iterator[tuple[str, Head]]:
+        """Every node, for population work. Not a snapshot."""
+
+
+class SendLedger(Protocol):
+    """One record per send key; the claim is the only way to the right to call a provider."""
+
+    def claim(self, record: SendRecord, *, attempt: str, now: datetime) -> ClaimOutcome:
+        """Take PENDING (or nothing yet) to SENDING in one transaction that also checks that the address has not opted out
+        since `record.consent_at`. A claim whose own answer was lost is recognised by `attempt`."""
+
+    def settle(self, record: SendRecord, *, attempt: str, status: SendStatus, provider_id: str | None, reason: str | None,
+               now: datetime) -> None:
+        """SENDING by this attempt -> SENT, UNKNOWN, PENDING or WITHHELD."""
+
+    def resolve(self, address_node: str, send_key: str, *, provider_id: str | None, now: datetime) -> None:
+        """A provider's event proves that the message went out: UNKNOWN or SENDING -> SENT."""
+
+    def withhold(self, record: SendRecord, *, reason: str, now: datetime) -> None:
+        """Record a decision not to send. An existing record of the same key wins."""
+
+    def sends(self, address_node: str) -> list[SendRecord]:
+        """All records of one address in order of decision instant."""
+
+
+class OptOuts(Protocol):
+    """Opt-outs by address, effective at once; read by the claim, written by the unsubscribe page only."""
+
+    def opt_out(self, address_node: str, *, channel: str, at: datetime, source: str) -> None:
+        """Keep the latest instant. Idempotent."""
+
+    def opted_out_at(self, address_node: str, *, channel: str) -> datetime | None: ...
+
+
+class Mailer(Protocol):
+    def send(self, message: EmailMessage) -> str:
+        """Returns the provider's message id. Never retries. Raises TransientError (surely not accepted: throttled),
+        PermanentError (rejected for good) or UnknownOutcomeError (may have been accepted)."""
+
+
+class Texter(Protocol):
+    def send(self, message: SmsMessage) -> str:
+        """As Mailer.send, for SMS."""
+
+
+class ProgramStore(Protocol):
+    """The program in force: segments, churn bands and campaigns as files, parameters as computed by the refresh."""
+
+    def current(self) -> Program: ...
+
+    def publish(self, parameters: ProgramParameters) -> None:
+        """Put newer parameters in force; an older version than the one in force changes nothing."""
+
+
+class Secrets(Protocol):
+    def valid(self, name: str) -> Sequence[str]:
+        """The current and, during a rotation, the previous value; empty when there is no such secret."""
+
+
+class Templates(Protocol):
+    def render(self, template: str, channel: str, variables: Mapping[str, object]) -> Mapping[str, str]:
+        """`email`: subject, html, text; `sms`: text. Raises PermanentError on an unknown template or a missing variable."""
+
+
+class BotDetector(Protocol):
+    def reason(self, user_agent: str | None) -> str | None:
+        """Why this user agent is taken for a machine, or None."""
