@@ -5,3 +5,25 @@ its settings from the environment. A handler calls its builder once per containe
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from regulars.runtime.settings import required
+
+if TYPE_CHECKING:
+    from regulars.application.ingest import IngestReport
+
+
+def ingest() -> Callable[[Sequence[tuple[str, str]]], IngestReport]:
+    """Ingest into the bucket BUCKET_NAME: takes (message id, body) pairs."""
+    import boto3
+    from botocore.config import Config
+
+    from regulars.adapters.aws.lake import S3EventLog
+    from regulars.adapters.bots import CrawlerList
+    from regulars.application.ingest import ingest as use_case
+
+    client = boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 4}, read_timeout=20))
+    return partial(use_case, log=S3EventLog(client, required("BUCKET_NAME")), bots=CrawlerList())

@@ -1,0 +1,1 @@
+"""SQS events -> the lake."""

@@ -1,0 +1,69 @@
+"""The lake in memory: the very objects that S3 would hold, by key, so nothing is shared with the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from regulars.adapters import lake_layout as layout
+from regulars.adapters.parquet import events_from_parquet
+from regulars.domain.errors import PermanentError
+from regulars.domain.events import BadRow, Event
+
+
+class MemoryEventLog:
+    """`EventLog` over a dict of objects. `objects` may be looked at and copied; only this class changes it."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def append(self, events: Sequence[Event]) -> list[str]:
+        """One Parquet object for each receipt date; see EventLog.append."""
+        return self._put(layout.event_objects(events))
+
+    def append_bad(self, rows: Sequence[BadRow]) -> list[str]:
+        """One gzip JSON-lines object for each receipt date; see EventLog.append_bad."""
+        return self._put(layout.bad_objects(rows))
+
+    def read(self, key: str) -> list[Event]:
+        """The events of one object."""
+        return events_from_parquet(self._get(key))
+
+    def read_bad(self, key: str) -> list[BadRow]:
+        """The bad rows of one object."""
+        return layout.bad_rows_from_object(self._get(key))
+
+    def keys(self, *, first_day: datetime | None = None, last_day: datetime | None = None) -> Iterator[str]:
+        """Keys of event objects by receipt date."""
+        first = f"{first_day:%Y-%m-%d}" if first_day else ""
+        last = f"{last_day:%Y-%m-%d}" if last_day else "9999-12-31"
+        return (key for key in self._list(layout.EVENTS_PREFIX) if first <= layout.date_of(key) <= last)
+
+    def bad_keys(self) -> Iterator[str]:
+        """Keys of bad-row objects by receipt date."""
+        return self._list(layout.BAD_PREFIX)
+
+    def replayed(self, bad_key: str) -> set[str]:
+        """The ids of the rows of one bad object that have been replayed."""
+        records = self._list(layout.replayed_prefix(bad_key))
+        return {row for key in records for row in layout.replayed_rows_from_object(self._get(key))}
+
+    def mark_replayed(self, bad_key: str, row_ids: Sequence[str]) -> None:
+        """Record that these rows of one bad object have been replayed. Idempotent."""
+        self._put([layout.replayed_object(bad_key, row_ids)])
+
+    def _put(self, objects: Iterable[tuple[str, bytes]]) -> list[str]:
+        keys = []
+        for key, body in objects:
+            self.objects.setdefault(key, body)
+            keys.append(key)
+        return keys
+
+    def _get(self, key: str) -> bytes:
+        try:
+            return self.objects[key]
+        except KeyError as error:
+            raise PermanentError("no such object in the lake") from error
+
+    def _list(self, prefix: str) -> Iterator[str]:
+        return iter(sorted(key for key in self.objects if key.startswith(prefix)))
