@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from regulars.domain.customer import Fragment
-from regulars.domain.events import BadRow, Event
-from regulars.domain.facts import ConsentRecord, Fact
-from regulars.domain.orders import OrderBook
-from regulars.domain.profile import Profile
-from regulars.domain.program import Program, ProgramParameters
-from regulars.domain.sends import ClaimOutcome, EmailMessage, SendRecord, SendStatus, SmsMessage
-from regulars.domain.state import CustomerState
+if TYPE_CHECKING:
+    from regulars.domain.customer import Fragment
+    from regulars.domain.events import BadRow, Event
+    from regulars.domain.facts import ConsentRecord, Fact
+    from regulars.domain.orders import OrderBook
+    from regulars.domain.profile import Profile
+    from regulars.domain.program import Program, ProgramParameters
+    from regulars.domain.sends import ClaimOutcome, EmailMessage, SendRecord, SendStatus, SmsMessage
+    from regulars.domain.state import CustomerState
 
 T = TypeVar("T")
 
@@ -93,6 +94,11 @@ class Head:
 
     def fragment(self) -> Fragment:
         """The node's fold without storage details; empty where nothing is stored."""
+        # Imported here: what only sends to a queue (the path of a hit) must not pay for loading the engine.
+        from regulars.domain.customer import Fragment  # noqa: PLC0415
+        from regulars.domain.orders import OrderBook  # noqa: PLC0415
+        from regulars.domain.profile import Profile  # noqa: PLC0415
+
         return Fragment(
             profile=self.profile.value if self.profile else Profile(),
             orders=self.orders.value if self.orders else OrderBook(),
