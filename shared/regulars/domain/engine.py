@@ -1,0 +1,161 @@
+"""`step`: the one place where anything is decided.
+
+    outcome = step(customer, state, facts, now, program)      pure: new state, with what is to be sent and told in its outbox
+
+Facts are taken one by one in the order in which they were applied, and due instants in between are fired first, so one step
+with ten facts equals ten steps with one. The same function runs live, in the nightly refresh, in a backtest and in tests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from regulars.domain.customer import Customer
+from regulars.domain.events import Event, EventType, Trust, event_id_of, event_to_doc
+from regulars.domain.facts import Fact
+from regulars.domain.instants import iso, to_millis
+from regulars.domain.messaging import decide_message
+from regulars.domain.program import CompiledProgram
+from regulars.domain.state import MAX_DECIDED, CustomerState, Membership, OutboxEntry, OutboxKind, Pending
+
+SOURCE = "regulars"
+DUE, IMPORT = "due", "import"
+OUTBOX_RETRY = timedelta(minutes=5)
+_MAX_FIRINGS = 10_000
+
+
+def step(
+    customer: Customer,
+    state: CustomerState,
+    facts: Sequence[Fact],
+    *,
+    now: datetime,
+    program: CompiledProgram,
+    imported: bool = False,
+) -> tuple[Customer, CustomerState]:
+    """The customer with `facts` folded in, and the state at `now` (or at the last fact's receipt, if that is later).
+
+    `customer` is before the facts. `imported`: the customer changed in bulk just now; what that makes it enter is
+    history and starts no campaign. Raises RuntimeError if due instants do not run dry, which would be a bug in a rule.
+    """
+    run = _Run(customer, state.copied(), program)
+    for fact in facts:
+        told = run.clock(fact.received_at)
+        run.fire_due(told)
+        run.customer = run.customer.after(fact, program.plan)
+        run.decide(told, fact.id)
+    now = run.clock(now)
+    run.fire_due(now)
+    if imported or run.state.program_version != program.version:
+        run.decide(now, IMPORT if imported else f"program {program.version}")
+    run.finish(now)
+    return run.customer, run.state
+
+
+class _Run:
+    """One step's working copy."""
+
+    def __init__(self, customer: Customer, state: CustomerState, program: CompiledProgram) -> None:
+        self.customer = customer
+        self.state = state
+        self.program = program
+
+    def clock(self, instant: datetime) -> datetime:
+        """A customer's clock never goes back, whatever clock the sender of a fact had."""
+        return instant if self.state.clock is None else max(instant, self.state.clock)
+
+    def fire_due(self, until: datetime) -> None:
+        """Decide at every due instant up to `until`, each at its own time."""
+        for _ in range(_MAX_FIRINGS):
+            due = self.state.flips_at
+            if due is None or due > until:
+                return
+            self.decide(self.clock(due), DUE)
+        raise RuntimeError("due instants do not advance")
+
+    def decide(self, now: datetime, trigger: str) -> None:
+        """Membership, churn band, campaigns and the next due instant as of `now`."""
+        customer, state, program = self.customer, self.state, self.program
+        customer.now = state.clock = now
+        band = program.churn_band(customer, now)
+        if band != state.churn_band:
+            self.tell("Churn Band Changed", now, {"from": state.churn_band, "to": band, "trigger": trigger})
+            state.churn_band = band
+        customer.churn_band = band
+        members = program.memberships(customer, now)
+        if members != state.memberships.keys():
+            self.move(members, now, trigger)
+        self.decide_campaigns(now)
+        state.program_version = program.version
+        flips = (program.next_flip(customer, now), customer.next_consent_expiry())
+        waits = (pending.decide_at for pending in state.pending.values())
+        state.flips_at = min((instant for instant in (*flips, *waits) if instant is not None), default=None)
+
+    def move(self, members: frozenset[str], now: datetime, trigger: str) -> None:
+        """Exits, then entries, each told to the log with its reason; an entry starts the campaigns of its segment."""
+        state = self.state
+        for name in sorted(state.memberships.keys() - members):
+            since = state.memberships.pop(name).since
+            self.tell("Segment Exited", now, {"segment": name, "since": iso(since), "trigger": trigger})
+            for campaign in self.program.campaigns_of(name):
+                state.pending.pop(campaign.name, None)
+        for name in sorted(members - state.memberships.keys()):
+            why = self.program.explain(name, self.customer, now)
+            state.memberships[name] = Membership(now, trigger, self.program.version, why)
+            self.tell("Segment Entered", now, {"segment": name, "trigger": trigger, "why": why})
+            if trigger == IMPORT:
+                continue
+            for campaign in self.program.campaigns_of(name):
+                state.pending[campaign.name] = Pending(now, now + campaign.wait)
+
+    def decide_campaigns(self, now: datetime) -> None:
+        """Campaigns whose wait is over, the most important first (they compete for the frequency cap)."""
+        state = self.state
+        over = [name for name, pending in state.pending.items() if pending.decide_at <= now]
+        for campaign in self.program.by_priority(over):
+            pending = state.pending.pop(campaign.name)
+            record = decide_message(campaign, pending, self.customer, state, self.program, now)
+            if record is None:
+                continue
+            state.decided[record["send_key"]] = now
+            state.outbox.append(OutboxEntry(record["send_key"], OutboxKind.SEND, record))
+            if "withheld" not in record:
+                state.sends.append((now, record["channel"]))
+        while len(state.decided) > MAX_DECIDED:
+            del state.decided[min(state.decided, key=lambda key: (state.decided[key], key))]
+
+    def finish(self, now: datetime) -> None:
+        """Forget sends that no cap looks at any more; an outbox that is not empty is looked after within minutes."""
+        state = self.state
+        horizon = now - self.program.cap_window
+        state.sends = [send for send in state.sends if send[0] > horizon]
+        if state.outbox and state.relay_by is None:
+            state.relay_by = now + OUTBOX_RETRY
+
+    def tell(self, name: str, now: datetime, properties: Mapping[str, Any]) -> None:
+        """Put a fact about the customer in the outbox; its id is made of what it says, so saying it twice is once."""
+        customer = self.customer.root
+        said = f"{customer}\n{name}\n{properties.get('segment', properties.get('to'))}\n{to_millis(now)}"
+        message_id = hashlib.sha256(said.encode()).hexdigest()[:32]
+        event = Event(
+            event_id=event_id_of(SOURCE, message_id),
+            source=SOURCE,
+            message_id=message_id,
+            type=EventType.SYSTEM,
+            name=name,
+            timestamp=now,
+            received_at=now,
+            trust=Trust.SYSTEM,
+            properties={"customer": customer, "program_version": self.program.version, **properties},
+        )
+        self.state.outbox.append(OutboxEntry(event.event_id, OutboxKind.EVENT, event_to_doc(event)))
+
+
+def relayed(state: CustomerState, ids: frozenset[str]) -> CustomerState:
+    """The state once the outbox entries `ids` have been handed over."""
+    left = [entry for entry in state.outbox if entry.id not in ids]
+    return replace(state.copied(), outbox=left, relay_by=state.relay_by if left else None)

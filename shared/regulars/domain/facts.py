@@ -1,0 +1,353 @@
+"""Facts: what the fold takes from an event. Everything else about an event stays in the lake.
+
+A fact is small enough to travel with the item that it changed, so that the evaluation can take a write's facts one by one.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from regulars.domain.events import Event, EventType, Trust
+from regulars.domain.identity import NodeKind, node_id, normalised_email, normalised_phone
+from regulars.domain.instants import from_millis, to_millis
+from regulars.domain.money import currency_exponent
+from regulars.domain.errors import BadInputError
+from regulars.domain.orders import OrderEntry, entry_from_doc, entry_of, entry_to_doc, order_key
+
+GRANTED, DENIED = "granted", "denied"
+CONSENT_CATEGORIES = {"email_marketing": "email", "sms_marketing": "sms"}
+CHANNELS = ("email", "sms")
+_MAX_TEXT = 500
+_TOUCHES = frozenset({"Product Added", "Product Removed", "Cart Viewed", "Checkout Started"})
+_SUPPRESSIONS = {"Email Bounced": "bounced", "Email Marked as Spam": "complained"}
+_CALL_NAMES = {
+    EventType.PAGE: "Page Viewed",
+    EventType.SCREEN: "Screen Viewed",
+    EventType.IDENTIFY: "Identify",
+    EventType.GROUP: "Group",
+    EventType.ALIAS: "Alias",
+    EventType.ORDER: "Order Updated",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRecord:
+    """One statement about one channel: who said what, when, shown which text, until when."""
+
+    channel: str
+    status: str
+    at: datetime
+    source: str
+    text_version: str | None = None
+    expires_at: datetime | None = None
+    event_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CartLine:
+    """A product in the cart as last heard of; `quantity` 0 means taken out. `price_minor` is in the program's currency."""
+
+    quantity: int
+    at: datetime
+    name: str | None = None
+    price_minor: int | None = None
+    url: str | None = None
+    image_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One event, as far as the fold cares.
+
+    `id` is 48 bits of the event id (unique within a customer's week), `name` what is counted, `at` when it happened,
+    `received_at` when we were told. `cart_touched_at`, `checkout_at`, `cart_cleared_at`: what it says about the cart.
+    `suppressed`: address node to reason. `activity`: the shopper did something (an import's order row did not).
+    """
+
+    id: str
+    name: str
+    at: datetime
+    received_at: datetime
+    activity: bool = True
+    traits: Mapping[str, Any] = field(default_factory=dict)
+    consents: tuple[ConsentRecord, ...] = ()
+    links: tuple[str, ...] = ()
+    cart: Mapping[str, CartLine] = field(default_factory=dict)
+    cart_touched_at: datetime | None = None
+    checkout_at: datetime | None = None
+    cart_cleared_at: datetime | None = None
+    order: tuple[str, OrderEntry] | None = None
+    suppressed: Mapping[str, str] = field(default_factory=dict)
+
+
+def nodes_of(event: Event) -> list[str]:
+    """The nodes that an event names, the strongest first: it folds into the first and links the others to it."""
+    nodes = []
+    if event.user_id:
+        nodes.append(node_id(NodeKind.USER, event.user_id))
+    email = email_of(event)
+    if email:
+        nodes.append(node_id(NodeKind.EMAIL, email))
+    phone = event.traits.get("phone")
+    if isinstance(phone, str) and (number := normalised_phone(phone)):
+        nodes.append(node_id(NodeKind.PHONE, number))
+    if event.anonymous_id:
+        nodes.append(node_id(NodeKind.ANONYMOUS, event.anonymous_id))
+    if not nodes and event.trust is Trust.SYSTEM:
+        address = event.properties.get("address_node")
+        if isinstance(address, str):
+            nodes.append(address)
+    return nodes
+
+
+def email_of(event: Event) -> str | None:
+    """The normalised e-mail address among an event's traits."""
+    email = event.traits.get("email")
+    return normalised_email(email) if isinstance(email, str) else None
+
+
+def fact_of(event: Event, *, currency: str) -> Fact | None:
+    """The fact of an event; None when it says nothing about a customer (machines; Regulars' own log of decisions)."""
+    if event.bot is not None or (event.type is EventType.SYSTEM and event.name not in _SUPPRESSIONS):
+        return None
+    name = _CALL_NAMES.get(event.type) or event.name or ""
+    cart, touched, checkout, cleared = _cart_of(event, name, currency)
+    order = None
+    if event.type is EventType.ORDER and event.trust is not Trust.PUBLIC:
+        order = (order_key(event.source, event.properties["order_id"]), entry_of(event.properties))
+    return Fact(
+        id=base64.urlsafe_b64encode(bytes.fromhex(event.event_id[:12])).decode(),
+        name=name,
+        at=event.timestamp,
+        received_at=event.received_at,
+        activity=event.type is not EventType.SYSTEM and event.trust is not Trust.SYSTEM,
+        traits=_traits_of(event),
+        consents=_consents_of(event, name),
+        links=tuple(nodes_of(event)[1:]),
+        cart=cart,
+        cart_touched_at=touched,
+        checkout_at=checkout,
+        cart_cleared_at=cleared,
+        order=order,
+        suppressed=_suppressed_of(event, name),
+    )
+
+
+def _traits_of(event: Event) -> dict[str, Any]:
+    """Scalar traits only, texts cut to 500 characters; contact addresses normalised, and left out when they are none."""
+    traits: dict[str, Any] = {}
+    for name, value in event.traits.items():
+        if isinstance(value, str):
+            traits[name] = value[:_MAX_TEXT]
+        elif isinstance(value, bool | int | float):
+            traits[name] = value
+    for name, normalise in (("email", normalised_email), ("phone", normalised_phone)):
+        if name in traits:
+            address = normalise(str(traits[name]))
+            if address is None:
+                del traits[name]
+            else:
+                traits[name] = address
+    return traits
+
+
+def _consents_of(event: Event, name: str) -> tuple[ConsentRecord, ...]:
+    if name == "Consent Updated":
+        return _consent_update(event)
+    if name == "Unsubscribed" and event.trust is Trust.SYSTEM:
+        channel = str(event.properties.get("channel", "email"))
+        return (ConsentRecord(channel, DENIED, event.timestamp, "unsubscribe", event_id=event.event_id),)
+    consent = event.context.get("consent")
+    if not isinstance(consent, dict):
+        return ()
+    if event.type is EventType.ORDER:
+        return tuple(_order_consents(event, consent))
+    categories = consent.get("categoryPreferences")
+    if not isinstance(categories, dict):
+        return ()
+    return tuple(
+        ConsentRecord(channel, GRANTED if categories[category] else DENIED, event.timestamp, event.source,
+                      event_id=event.event_id)
+        for category, channel in CONSENT_CATEGORIES.items()
+        if isinstance(categories.get(category), bool)
+    )
+
+
+def _consent_update(event: Event) -> tuple[ConsentRecord, ...]:
+    properties = event.properties
+    channel, status = properties.get("channel"), properties.get("status")
+    if channel not in CHANNELS or status not in (GRANTED, DENIED):
+        return ()
+    expires = properties.get("expires_at")
+    return (
+        ConsentRecord(
+            channel, status, event.timestamp, _text(properties.get("source")) or event.source,
+            _text(properties.get("text_version")), _instant(expires), event.event_id,
+        ),
+    )
+
+
+def _order_consents(event: Event, consent: dict[str, Any]) -> list[ConsentRecord]:
+    records = []
+    for channel in CHANNELS:
+        given = consent.get(channel)
+        if isinstance(given, dict) and given.get("status") in (GRANTED, DENIED):
+            at = _instant(given.get("at")) or event.timestamp
+            text = _text(given.get("text_version"))
+            records.append(
+                ConsentRecord(channel, given["status"], min(at, event.received_at), event.source, text,
+                              event_id=event.event_id)
+            )
+    return records
+
+
+def _instant(value: Any) -> datetime | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int):
+        return from_millis(value)
+    try:
+        parsed = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else None
+
+
+def _text(value: Any) -> str | None:
+    return value[:_MAX_TEXT] if isinstance(value, str) and value else None
+
+
+def _suppressed_of(event: Event, name: str) -> dict[str, str]:
+    """Providers' verdicts on an address; only a permanent bounce says that it is dead."""
+    reason = _SUPPRESSIONS.get(name)
+    address = event.properties.get("address_node")
+    if event.trust is not Trust.SYSTEM or reason is None or not isinstance(address, str):
+        return {}
+    if reason == "bounced" and event.properties.get("permanent") is not True:
+        return {}
+    return {address: reason}
+
+
+def _cart_of(
+    event: Event, name: str, currency: str
+) -> tuple[dict[str, CartLine], datetime | None, datetime | None, datetime | None]:
+    """What an event says about the cart: lines, and when it was touched, taken to the checkout, emptied by an order."""
+    if event.type is EventType.ORDER:
+        return {}, None, None, from_millis(event.properties["placed_at"])
+    if event.type is not EventType.TRACK:
+        return {}, None, None, None
+    if name == "Order Completed":  # a browser's hint: it ends the cart, it is no revenue
+        return {}, None, None, event.timestamp
+    if name not in _TOUCHES:
+        return {}, None, None, None
+    products = event.properties.get("products")
+    lines = {}
+    for product in products[:20] if isinstance(products, list) else [event.properties]:
+        if isinstance(product, dict) and (key := _product_key(product)):
+            lines[key] = _cart_line(product, event.timestamp, currency, removed=name == "Product Removed")
+    return lines, event.timestamp, event.timestamp if name == "Checkout Started" else None, None
+
+
+def _product_key(product: dict[str, Any]) -> str | None:
+    for name in ("product_id", "sku", "name"):
+        value = product.get(name)
+        if isinstance(value, str | int) and not isinstance(value, bool) and str(value):
+            return str(value)[:100]
+    return None
+
+
+def _cart_line(product: dict[str, Any], at: datetime, currency: str, *, removed: bool) -> CartLine:
+    quantity = product.get("quantity", 1)
+    whole = isinstance(quantity, int | float) and not isinstance(quantity, bool) and 0 < quantity < 10_000
+    return CartLine(
+        quantity=0 if removed else int(quantity) if whole else 1,
+        at=at,
+        name=_text(product.get("name")),
+        price_minor=_price(product.get("price"), currency),
+        url=_text(product.get("url")),
+        image_url=_text(product.get("image_url")),
+    )
+
+
+def _price(value: Any, currency: str) -> int | None:
+    """A browser's price, to show in a message; never revenue, so a price that is none is left out."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        amount = float(value)
+        exponent = currency_exponent(currency)
+    except (ValueError, BadInputError):
+        return None
+    minor = amount * 10**exponent
+    return round(minor) if 0 <= minor < 10**12 else None
+
+
+def consent_to_doc(record: ConsentRecord) -> list[Any]:
+    """A compact JSON array in field order."""
+    expires = None if record.expires_at is None else to_millis(record.expires_at)
+    return [record.channel, record.status, to_millis(record.at), record.source, record.text_version, expires, record.event_id]
+
+
+def consent_from_doc(doc: list[Any]) -> ConsentRecord:
+    """The inverse of `consent_to_doc`."""
+    expires = None if doc[5] is None else from_millis(doc[5])
+    return ConsentRecord(doc[0], doc[1], from_millis(doc[2]), doc[3], doc[4], expires, doc[6])
+
+
+def line_to_doc(line: CartLine) -> list[Any]:
+    """A compact JSON array in field order."""
+    return [line.quantity, to_millis(line.at), line.name, line.price_minor, line.url, line.image_url]
+
+
+def line_from_doc(doc: list[Any]) -> CartLine:
+    """The inverse of `line_to_doc`."""
+    return CartLine(doc[0], from_millis(doc[1]), *doc[2:])
+
+
+_INSTANTS = (("ct", "cart_touched_at"), ("co", "checkout_at"), ("cc", "cart_cleared_at"))
+
+
+def fact_to_doc(fact: Fact) -> dict[str, Any]:
+    """The JSON document of a fact, absent parts left out."""
+    doc: dict[str, Any] = {"i": fact.id, "n": fact.name, "t": to_millis(fact.at), "r": to_millis(fact.received_at)}
+    if not fact.activity:
+        doc["p"] = 1
+    if fact.traits:
+        doc["tr"] = dict(fact.traits)
+    if fact.consents:
+        doc["c"] = [consent_to_doc(record) for record in fact.consents]
+    if fact.links:
+        doc["l"] = list(fact.links)
+    if fact.cart:
+        doc["b"] = {key: line_to_doc(line) for key, line in fact.cart.items()}
+    for short, name in _INSTANTS:
+        if (instant := getattr(fact, name)) is not None:
+            doc[short] = to_millis(instant)
+    if fact.order:
+        doc["o"] = [fact.order[0], entry_to_doc(fact.order[1])]
+    if fact.suppressed:
+        doc["s"] = dict(fact.suppressed)
+    return doc
+
+
+def fact_from_doc(doc: dict[str, Any]) -> Fact:
+    """The inverse of `fact_to_doc`."""
+    order = doc.get("o")
+    return Fact(
+        id=doc["i"],
+        name=doc["n"],
+        at=from_millis(doc["t"]),
+        received_at=from_millis(doc["r"]),
+        activity="p" not in doc,
+        traits=doc.get("tr", {}),
+        consents=tuple(consent_from_doc(record) for record in doc.get("c", ())),
+        links=tuple(doc.get("l", ())),
+        cart={key: line_from_doc(line) for key, line in doc.get("b", {}).items()},
+        order=(order[0], entry_from_doc(order[1])) if order else None,
+        suppressed=doc.get("s", {}),
+        **{name: from_millis(doc[short]) for short, name in _INSTANTS if short in doc},
+    )

@@ -1,0 +1,111 @@
+"""Whether a campaign's message goes out to one customer, check by check."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from regulars.domain.customer import Address, Customer, template_variables
+from regulars.domain.instants import iso, to_millis
+from regulars.domain.program import Campaign, CompiledProgram, OncePer
+from regulars.domain.sends import Channel, SendRecord, send_key, send_record_to_doc
+from regulars.domain.facts import GRANTED
+from regulars.domain.state import CustomerState, Pending
+
+
+def decide_message(
+    campaign: Campaign,
+    pending: Pending,
+    customer: Customer,
+    state: CustomerState,
+    program: CompiledProgram,
+    now: datetime,
+) -> dict[str, Any] | None:
+    """The send record's document, to be sent or (with `withheld`) not; None when there is nothing to decide.
+
+    Nothing: the customer left the segment while the campaign waited, or this occasion was decided before. The reason codes
+    of `withheld` are documented in docs/reasons.md.
+    """
+    if campaign.segment not in state.memberships:
+        return None
+    address = customer.address(campaign.channel)
+    node = address.node if address else customer.root
+    key = send_key(campaign=campaign.name, address_node=node, occurrence=_occurrence(campaign, customer))
+    if key in state.decided:
+        return None
+    trace: list[dict[str, Any]] = [
+        {"check": "segment", "segment": campaign.segment, "since": iso(state.memberships[campaign.segment].since),
+         "entered_at": iso(pending.entered_at), "why": program.explain(campaign.segment, customer, now), "ok": True},
+    ]
+    withheld = _first_objection(campaign, customer, address, state, program, now, trace)
+    consent = customer.consent(campaign.channel)
+    record = SendRecord(
+        send_key=key,
+        customer=customer.root,
+        campaign=campaign.name,
+        template=campaign.template,
+        channel=Channel(campaign.channel),
+        address=address.text if address else "",
+        address_node=node,
+        decided_at=now,
+        not_after=now + campaign.not_after,
+        consent_at=consent.at if consent else None,
+        withheld=withheld,
+        variables=template_variables(customer),
+        trace=tuple(trace),
+        program_version=program.version,
+    )
+    return send_record_to_doc(record)
+
+
+def _occurrence(campaign: Campaign, customer: Customer) -> str:
+    """What makes this occasion a new one. Made of the profile, not of when we looked, so it survives replay and delay."""
+    match campaign.once_per:
+        case OncePer.CUSTOMER:
+            return "once"
+        case OncePer.CART:
+            return f"cart {customer.cart_key()}"
+        case OncePer.ORDER:
+            last = customer.value("orders.last_at")
+            return f"order {to_millis(last) if isinstance(last, datetime) else 0}"
+
+
+def _first_objection(
+    campaign: Campaign,
+    customer: Customer,
+    address: Address | None,
+    state: CustomerState,
+    program: CompiledProgram,
+    now: datetime,
+    trace: list[dict[str, Any]],
+) -> str | None:
+    """Runs the checks in order, adding each to the trace, and stops at the first that fails: its reason code."""
+    if not program.applies(campaign, customer, now):
+        trace.append({"check": "when", "why": program.explain_campaign(campaign, customer, now), "ok": False})
+        return "condition_not_met"
+    trace.append({"check": "address", "channel": campaign.channel, "ok": address is not None})
+    if address is None:
+        return "no_address"
+    consent = customer.consent(campaign.channel)
+    granted = consent is not None and consent.status == GRANTED
+    trace.append(
+        {"check": "consent", "channel": campaign.channel, "ok": granted}
+        | ({"status": consent.status, "at": iso(consent.at), "source": consent.source,
+            "text_version": consent.text_version} if consent else {"status": None})
+    )
+    if not granted:
+        return "no_consent"
+    suppression = customer.suppression(address)
+    trace.append({"check": "suppression", "reason": suppression, "ok": suppression is None})
+    if suppression is not None:
+        return "suppressed"
+    cap = program.frequency_cap
+    if cap is not None:
+        recent = sum(at > now - cap.within and (not cap.per_channel or channel == campaign.channel)
+                     for at, channel in state.sends)
+        ok = recent < cap.messages
+        trace.append({"check": "frequency_cap", "sent": recent, "cap": cap.messages,
+                      "within_seconds": int(cap.within.total_seconds()), "ok": ok})
+        if not ok:
+            return "frequency_cap"
+    return None

@@ -1,0 +1,248 @@
+"""The profile: the commutative monoid of everything but orders.
+
+    fold(A + B) = merge(fold(A), fold(B)),  merge commutative and associative, Profile() its identity.
+
+Each part is a small monoid of its own (minimum, maximum, sum, union, last write wins with a total tie-break, newest K), so
+events may come in any order. Duplicates are kept out by `seen` (ids of the last 7 days), not by the parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from regulars.domain.facts import DENIED, CartLine, ConsentRecord, Fact
+from regulars.domain.instants import day_number
+
+SEEN_DAYS = 7
+MAX_SEEN = 3000
+"""Events of one node within the window; more is a machine (every event rewrites the item)."""
+MAX_TRAITS = 50
+MAX_LINKS = 51
+MAX_CART_LINES = 20
+MAX_CART_DAYS = 30
+MAX_SUPPRESSED = 10
+ID_LENGTH = 8
+_CORE_TRAITS = ("email", "phone", "first_name", "last_name", "firstName", "lastName", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """How often an event happened: ever, first, last, and by UTC day number as far back as the feature plan asks."""
+
+    total: int
+    first_at: datetime
+    last_at: datetime
+    days: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cart:
+    """Lines by product with the last word on each, and the three instants that say whether the cart is open."""
+
+    lines: Mapping[str, CartLine] = field(default_factory=dict)
+    days: frozenset[int] = frozenset()
+    touched_at: datetime | None = None
+    checkout_at: datetime | None = None
+    cleared_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Profile:
+    """One node's profile. Treat as a value: `folded` and `merged` return new ones.
+
+    `plan` (event name to days kept) is not part of it: the fold is given the plan in force. `seen` maps the UTC day of
+    receipt to the concatenated ids (8 characters each) of the facts folded in.
+    """
+
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    events: int = 0
+    counters: dict[str, Counter] = field(default_factory=dict)
+    traits: dict[str, tuple[Any, datetime]] = field(default_factory=dict)
+    consents: dict[str, ConsentRecord] = field(default_factory=dict)
+    cart: Cart = field(default_factory=Cart)
+    links: frozenset[str] = frozenset()
+    suppressed: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    seen: dict[int, str] = field(default_factory=dict)
+
+    def copied(self) -> Profile:
+        """A copy whose containers may be changed without changing this one."""
+        return replace(
+            self,
+            counters=dict(self.counters),
+            traits=dict(self.traits),
+            consents=dict(self.consents),
+            suppressed=dict(self.suppressed),
+            seen=dict(self.seen),
+        )
+
+    def seen_ids(self) -> set[str]:
+        """Ids of the facts of the last 7 days of receipt."""
+        return {ids[i : i + ID_LENGTH] for ids in self.seen.values() for i in range(0, len(ids), ID_LENGTH)}
+
+
+def latest(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The later of two instants, None being earlier than any."""
+    if one is None or (other is not None and other > one):
+        return other
+    return one
+
+
+def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
+    if one is None or (other is not None and other < one):
+        return other
+    return one
+
+
+def fold(profile: Profile, facts: Iterable[Fact], plan: Mapping[str, int]) -> Profile:
+    """The profile after facts that it has not seen; the caller drops known ids first (`Profile.seen_ids`)."""
+    result = profile.copied()
+    for fact in facts:
+        _apply(result, fact, plan)
+    return result
+
+
+def _apply(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:
+    at = fact.at
+    if fact.activity:
+        happened = fact.order[1].placed_at if fact.order else at
+        if profile.first_seen is None or happened < profile.first_seen:
+            profile.first_seen = happened
+        if profile.last_seen is None or happened > profile.last_seen:
+            profile.last_seen = happened
+    if not fact.order:
+        _count(profile, fact, plan)
+    if fact.traits:
+        _merge_traits(profile.traits, {name: (value, at) for name, value in fact.traits.items()})
+    for record in fact.consents:
+        _merge_consent(profile.consents, record)
+    if fact.links:
+        profile.links = _links_merged(profile.links, fact.links)
+    if fact.cart_touched_at or fact.cart_cleared_at:
+        touched = fact.cart_touched_at
+        days = frozenset((day_number(touched),)) if touched else frozenset[int]()
+        change = Cart(fact.cart, days, touched, fact.checkout_at, fact.cart_cleared_at)
+        profile.cart = carts_merged(profile.cart, change)
+    if fact.suppressed:
+        _merge_suppressed(profile.suppressed, {node: (at, reason) for node, reason in fact.suppressed.items()})
+
+
+def _count(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:
+    """What is not idempotent, and so must remember the fact's id. (All that an order does to a profile is idempotent.)"""
+    at = fact.at
+    if fact.activity:
+        profile.events += 1
+    keep = plan.get(fact.name)
+    if keep is not None:
+        once = Counter(1, at, at, {day_number(at): 1} if keep else {})
+        profile.counters[fact.name] = _counters_merged(profile.counters.get(fact.name), once, keep)
+    day = day_number(fact.received_at)
+    if not profile.seen or day > max(profile.seen) - SEEN_DAYS:
+        profile.seen[day] = profile.seen.get(day, "") + fact.id
+        if len(profile.seen) > SEEN_DAYS:
+            _trim_seen(profile.seen)
+
+
+def merged(one: Profile, other: Profile, plan: Mapping[str, int]) -> Profile:
+    """The profile of both nodes' events together."""
+    result = one.copied()
+    result.first_seen = _earliest(one.first_seen, other.first_seen)
+    result.last_seen = latest(one.last_seen, other.last_seen)
+    result.events += other.events
+    for name, counter in other.counters.items():
+        result.counters[name] = _counters_merged(result.counters.get(name), counter, plan.get(name, 0))
+    _merge_traits(result.traits, other.traits)
+    for record in other.consents.values():
+        _merge_consent(result.consents, record)
+    result.links = _links_merged(one.links, other.links)
+    result.cart = carts_merged(one.cart, other.cart)
+    _merge_suppressed(result.suppressed, other.suppressed)
+    for day, ids in other.seen.items():
+        result.seen[day] = result.seen.get(day, "") + ids
+    _trim_seen(result.seen)
+    return result
+
+
+def _counters_merged(one: Counter | None, other: Counter, keep: int) -> Counter:
+    """Sum, with day buckets no older than `keep` days before the newest, whichever order they came in."""
+    if one is None:
+        return other
+    first = one.first_at if one.first_at <= other.first_at else other.first_at
+    last = one.last_at if one.last_at >= other.last_at else other.last_at
+    days = dict(one.days)
+    if keep:
+        for day, count in other.days.items():
+            days[day] = days.get(day, 0) + count
+        oldest = day_number(last) - keep
+        if min(days, default=oldest) < oldest:
+            days = {day: count for day, count in days.items() if day >= oldest}
+    return Counter(one.total + other.total, first, last, days)
+
+
+def _merge_traits(traits: dict[str, tuple[Any, datetime]], other: Mapping[str, tuple[Any, datetime]]) -> None:
+    """Last write by event time wins; at the same instant the greater text does, so that order does not matter."""
+    for name, (value, at) in other.items():
+        known = traits.get(name)
+        if known is None or (at, str(value)) > (known[1], str(known[0])):
+            traits[name] = (value, at)
+    if len(traits) > MAX_TRAITS:
+        ranked = sorted(traits, key=lambda name: (name not in _CORE_TRAITS, name))
+        for name in ranked[MAX_TRAITS:]:
+            del traits[name]
+
+
+def _consent_rank(record: ConsentRecord) -> tuple[datetime, bool, str]:
+    return record.at, record.status == DENIED, record.event_id
+
+
+def _merge_consent(consents: dict[str, ConsentRecord], record: ConsentRecord) -> None:
+    """The last statement wins; of two at the same instant the stricter one."""
+    known = consents.get(record.channel)
+    if known is None or _consent_rank(record) > _consent_rank(known):
+        consents[record.channel] = record
+
+
+def _links_merged(one: frozenset[str], other: Iterable[str]) -> frozenset[str]:
+    union = one.union(other)
+    return union if len(union) <= MAX_LINKS else frozenset(sorted(union)[:MAX_LINKS])
+
+
+def _merge_suppressed(known: dict[str, tuple[datetime, str]], other: Mapping[str, tuple[datetime, str]]) -> None:
+    for node, verdict in other.items():
+        known[node] = max(known.get(node, verdict), verdict)
+    for node in sorted(known, key=lambda node: (known[node], node))[: max(len(known) - MAX_SUPPRESSED, 0)]:
+        del known[node]
+
+
+def _trim_seen(seen: dict[int, str]) -> None:
+    oldest = max(seen, default=0) - SEEN_DAYS
+    for day in [day for day in seen if day <= oldest]:
+        del seen[day]
+
+
+def carts_merged(one: Cart, other: Cart) -> Cart:
+    """Newest line of each product, the newest MAX_CART_LINES of them, none from before the cart was last emptied."""
+    cleared = latest(one.cleared_at, other.cleared_at)
+    lines = dict(one.lines)
+    for key, line in other.lines.items():
+        known = lines.get(key)
+        if known is None or _line_rank(line) > _line_rank(known):
+            lines[key] = line
+    if cleared is not None:
+        lines = {key: line for key, line in lines.items() if line.at > cleared}
+    if len(lines) > MAX_CART_LINES:
+        newest = sorted(lines, key=lambda key: (lines[key].at, key))[-MAX_CART_LINES:]
+        lines = {key: lines[key] for key in newest}
+    days = one.days | other.days
+    if len(days) > MAX_CART_DAYS:
+        days = frozenset(sorted(days)[-MAX_CART_DAYS:])
+    return Cart(
+        lines, days, latest(one.touched_at, other.touched_at), latest(one.checkout_at, other.checkout_at), cleared
+    )
+
+
+def _line_rank(line: CartLine) -> tuple[Any, ...]:
+    return line.at, line.quantity, line.name or "", line.price_minor or 0, line.url or "", line.image_url or ""

@@ -1,0 +1,77 @@
+"""The JSON document of a profile. Short keys: every byte of it is written on every hit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regulars.domain.facts import consent_from_doc, consent_to_doc, line_from_doc, line_to_doc
+from regulars.domain.instants import from_millis, to_millis
+from regulars.domain.profile import Cart, Counter, Profile
+
+_CART_INSTANTS = (("t", "touched_at"), ("o", "checkout_at"), ("c", "cleared_at"))
+
+
+def profile_to_doc(profile: Profile) -> dict[str, Any]:
+    """Absent and empty parts left out, sets and maps sorted: equal profiles are equal documents."""
+    doc: dict[str, Any] = {"n": profile.events}
+    if profile.first_seen is not None and profile.last_seen is not None:
+        doc["f"], doc["l"] = to_millis(profile.first_seen), to_millis(profile.last_seen)
+    if profile.counters:
+        doc["c"] = {name: _counter_to_doc(profile.counters[name]) for name in sorted(profile.counters)}
+    if profile.traits:
+        doc["t"] = {name: [value, to_millis(at)] for name, (value, at) in sorted(profile.traits.items())}
+    if profile.consents:
+        doc["k"] = [consent_to_doc(profile.consents[channel]) for channel in sorted(profile.consents)]
+    if cart := _cart_to_doc(profile.cart):
+        doc["b"] = cart
+    if profile.links:
+        doc["x"] = sorted(profile.links)
+    if profile.suppressed:
+        doc["s"] = {node: [to_millis(at), why] for node, (at, why) in sorted(profile.suppressed.items())}
+    if profile.seen:
+        doc["i"] = {str(day): profile.seen[day] for day in sorted(profile.seen)}
+    return doc
+
+
+def profile_from_doc(doc: dict[str, Any]) -> Profile:
+    """The inverse of `profile_to_doc`."""
+    return Profile(
+        first_seen=from_millis(doc["f"]) if "f" in doc else None,
+        last_seen=from_millis(doc["l"]) if "l" in doc else None,
+        events=doc["n"],
+        counters={name: _counter_from_doc(counter) for name, counter in doc.get("c", {}).items()},
+        traits={name: (value, from_millis(at)) for name, (value, at) in doc.get("t", {}).items()},
+        consents={record[0]: consent_from_doc(record) for record in doc.get("k", ())},
+        cart=_cart_from_doc(doc["b"]) if "b" in doc else Cart(),
+        links=frozenset(doc.get("x", ())),
+        suppressed={node: (from_millis(at), why) for node, (at, why) in doc.get("s", {}).items()},
+        seen={int(day): ids for day, ids in doc.get("i", {}).items()},
+    )
+
+
+def _counter_to_doc(counter: Counter) -> list[Any]:
+    days = {str(day): counter.days[day] for day in sorted(counter.days)}
+    return [counter.total, to_millis(counter.first_at), to_millis(counter.last_at), days]
+
+
+def _counter_from_doc(doc: list[Any]) -> Counter:
+    return Counter(doc[0], from_millis(doc[1]), from_millis(doc[2]), {int(day): count for day, count in doc[3].items()})
+
+
+def _cart_to_doc(cart: Cart) -> dict[str, Any]:
+    doc: dict[str, Any] = {
+        short: to_millis(instant) for short, name in _CART_INSTANTS if (instant := getattr(cart, name)) is not None
+    }
+    if cart.lines:
+        doc["b"] = {key: line_to_doc(cart.lines[key]) for key in sorted(cart.lines)}
+    if cart.days:
+        doc["d"] = sorted(cart.days)
+    return doc
+
+
+def _cart_from_doc(doc: dict[str, Any]) -> Cart:
+    return Cart(
+        lines={key: line_from_doc(line) for key, line in doc.get("b", {}).items()},
+        days=frozenset(doc.get("d", ())),
+        **{name: from_millis(doc[short]) for short, name in _CART_INSTANTS if short in doc},
+    )

@@ -1,0 +1,175 @@
+"""What the engine remembers of a customer between two evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from regulars.domain.instants import from_millis, to_millis
+
+MAX_DECIDED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """In a segment since when, because of what (a fact's id, `due`, `import`), under which program, and why leaf by leaf."""
+
+    since: datetime
+    trigger: str
+    program_version: str
+    why: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A campaign that waits: it was started by entering its segment, and is decided at `decide_at`."""
+
+    entered_at: datetime
+    decide_at: datetime
+
+
+class OutboxKind(StrEnum):
+    SEND = "send"
+    EVENT = "event"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """Something to relay: a send record's document to `messages`, or a system event's document to `events`."""
+
+    id: str
+    kind: OutboxKind
+    doc: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class CustomerState:
+    """One customer's state. Treat as a value: the engine works on a copy.
+
+    `clock` is the last instant decided; `flips_at` the earliest at which a verdict could change or a wait ends with nothing
+    new happening; `relay_by` is when the outbox is looked after if the stream lost it; `decided` maps send keys to when they were decided (newest MAX_DECIDED);
+    `sends` lists (instant, channel) of decided sends as far back as the frequency cap looks; `evaluated` maps
+    `node:PROFILE|ORDERS` to the item version taken in; `merged_into` names the root that took this state over.
+    """
+
+    clock: datetime | None = None
+    churn_band: str | None = None
+    memberships: dict[str, Membership] = field(default_factory=dict)
+    pending: dict[str, Pending] = field(default_factory=dict)
+    decided: dict[str, datetime] = field(default_factory=dict)
+    sends: list[tuple[datetime, str]] = field(default_factory=list)
+    outbox: list[OutboxEntry] = field(default_factory=list)
+    evaluated: dict[str, int] = field(default_factory=dict)
+    flips_at: datetime | None = None
+    relay_by: datetime | None = None
+    program_version: str | None = None
+    merged_into: str | None = None
+
+    @property
+    def next_due(self) -> datetime | None:
+        """When the tick must bring this customer up again."""
+        return min((instant for instant in (self.flips_at, self.relay_by) if instant is not None), default=None)
+
+    def copied(self) -> CustomerState:
+        """A copy whose containers may be changed without changing this one."""
+        return replace(
+            self,
+            memberships=dict(self.memberships),
+            pending=dict(self.pending),
+            decided=dict(self.decided),
+            sends=list(self.sends),
+            outbox=list(self.outbox),
+            evaluated=dict(self.evaluated),
+        )
+
+    def differs_from(self, stored: CustomerState) -> bool:
+        """Whether it is worth a write: anything but the clock and the versions seen changed, or the next due instant
+        came nearer. (A later due instant may wait: the earlier one fires, finds nothing, and re-arms.)"""
+        due, stored_due = self.next_due, stored.next_due
+        if due is not None and (stored_due is None or due < stored_due):
+            return True
+        return (
+            self.churn_band != stored.churn_band
+            or self.memberships != stored.memberships
+            or self.pending != stored.pending
+            or self.decided != stored.decided
+            or self.outbox != stored.outbox
+            or self.merged_into != stored.merged_into
+        )
+
+
+def states_merged(one: CustomerState, other: CustomerState) -> CustomerState:
+    """The state of a customer that was two: the earlier of each membership, everything decided, both outboxes.
+
+    Idempotent, so an interrupted merge can be done again.
+    """
+    result = one.copied()
+    for name, membership in other.memberships.items():
+        known = result.memberships.get(name)
+        if known is None or (membership.since, membership.trigger) < (known.since, known.trigger):
+            result.memberships[name] = membership
+    for campaign, waiting in other.pending.items():
+        known_wait = result.pending.get(campaign)
+        if known_wait is None or waiting.decide_at < known_wait.decide_at:
+            result.pending[campaign] = waiting
+    for key, at in other.decided.items():
+        result.decided[key] = min(at, result.decided.get(key, at))
+    result.sends = sorted({*result.sends, *other.sends})
+    ids = {entry.id for entry in result.outbox}
+    result.outbox.extend(entry for entry in other.outbox if entry.id not in ids)
+    if other.clock and (result.clock is None or other.clock > result.clock):
+        result.clock = other.clock
+    return result
+
+
+def state_to_doc(state: CustomerState) -> dict[str, Any]:
+    """The JSON document of a state, empty parts left out; instants as epoch milliseconds."""
+    doc: dict[str, Any] = {}
+    for name in ("clock", "flips_at", "relay_by"):
+        if (instant := getattr(state, name)) is not None:
+            doc[name] = to_millis(instant)
+    for name in ("churn_band", "program_version", "merged_into"):
+        if (text := getattr(state, name)) is not None:
+            doc[name] = text
+    if state.memberships:
+        doc["memberships"] = {
+            name: [to_millis(m.since), m.trigger, m.program_version, dict(m.why)] for name, m in state.memberships.items()
+        }
+    if state.pending:
+        doc["pending"] = {name: [to_millis(p.entered_at), to_millis(p.decide_at)] for name, p in state.pending.items()}
+    if state.decided:
+        doc["decided"] = {key: to_millis(at) for key, at in state.decided.items()}
+    if state.sends:
+        doc["sends"] = [[to_millis(at), channel] for at, channel in state.sends]
+    if state.outbox:
+        doc["outbox"] = [[entry.id, entry.kind.value, dict(entry.doc)] for entry in state.outbox]
+    if state.evaluated:
+        doc["evaluated"] = state.evaluated
+    return doc
+
+
+def state_from_doc(doc: Mapping[str, Any]) -> CustomerState:
+    """The inverse of `state_to_doc`."""
+    return CustomerState(
+        clock=from_millis(doc["clock"]) if "clock" in doc else None,
+        churn_band=doc.get("churn_band"),
+        memberships={
+            name: Membership(from_millis(since), trigger, version, why)
+            for name, (since, trigger, version, why) in doc.get("memberships", {}).items()
+        },
+        pending={
+            name: Pending(from_millis(entered), from_millis(decide))
+            for name, (entered, decide) in doc.get("pending", {}).items()
+        },
+        decided={key: from_millis(at) for key, at in doc.get("decided", {}).items()},
+        sends=[(from_millis(at), channel) for at, channel in doc.get("sends", ())],
+        outbox=[OutboxEntry(id_, OutboxKind(kind), entry) for id_, kind, entry in doc.get("outbox", ())],
+        evaluated=dict(doc.get("evaluated", {})),
+        flips_at=from_millis(doc["flips_at"]) if "flips_at" in doc else None,
+        relay_by=from_millis(doc["relay_by"]) if "relay_by" in doc else None,
+        program_version=doc.get("program_version"),
+        merged_into=doc.get("merged_into"),
+    )
