@@ -1,0 +1,1 @@
+"""Makes the artifacts that `infra/template.yaml` deploys."""
