@@ -8,19 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from regulars.domain.customer import Fragment
     from regulars.domain.events import BadRow, Event
     from regulars.domain.facts import ConsentRecord, Fact
     from regulars.domain.orders import OrderBook
     from regulars.domain.profile import Profile
     from regulars.domain.program import Program, ProgramParameters
-    from regulars.domain.sends import ClaimOutcome, EmailMessage, SendRecord, SendStatus, SmsMessage
+    from regulars.domain.sends import Claim, EmailMessage, SendRecord, SendStatus, SmsMessage, Subscription
     from regulars.domain.state import CustomerState
-
-T = TypeVar("T")
+    from regulars.domain.stored import Head
 
 
 class Clock(Protocol):
@@ -75,36 +73,6 @@ class EventLog(Protocol):
         """Keys of bad-row objects in order of receipt date."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored(Generic[T]):
-    """A value as read, with the version that a write must still find, and the attempt that wrote it."""
-
-    value: T
-    version: int
-    owner: str
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What is stored for one node: its part of the profile, its orders, and its state where it is a customer's root."""
-
-    profile: Stored[Profile] | None = None
-    orders: Stored[OrderBook] | None = None
-    state: Stored[CustomerState] | None = None
-
-    def fragment(self) -> Fragment:
-        """The node's fold without storage details; empty where nothing is stored."""
-        # Imported here: what only sends to a queue (the path of a hit) must not pay for loading the engine.
-        from regulars.domain.customer import Fragment  # noqa: PLC0415
-        from regulars.domain.orders import OrderBook  # noqa: PLC0415
-        from regulars.domain.profile import Profile  # noqa: PLC0415
-
-        return Fragment(
-            profile=self.profile.value if self.profile else Profile(),
-            orders=self.orders.value if self.orders else OrderBook(),
-        )
-
-
 class CustomerStore(Protocol):
     """The projection: PROFILE, ORDERS and STATE items by node id.
 
@@ -142,24 +110,31 @@ class CustomerStore(Protocol):
 
 
 class SendLedger(Protocol):
-    """One record per send key; the claim is the only way to the right to call a provider."""
+    """One record per send key; the claim is the only way to the right to call a provider (docs/adr/0004-send-protocol.md)."""
 
-    def claim(self, record: SendRecord, *, attempt: str, now: datetime) -> ClaimOutcome:
-        """Take PENDING (or nothing yet) to SENDING in one transaction that also checks that the address has not opted out
-        since `record.consent_at`. A claim whose own answer was lost is recognised by `attempt`."""
+    def claim(self, record: SendRecord, *, attempt: str, now: datetime) -> Claim:
+        """Take PENDING (or nothing yet) to SENDING, then make sure that the address has not opted out since
+        `record.consent_at`. `attempt` is fresh for every call; a claim whose own answer was lost is recognised by it.
+
+        When TransientError is raised nothing may be sent; the claim is given back if that is still possible.
+        """
 
     def settle(self, record: SendRecord, *, attempt: str, status: SendStatus, provider_id: str | None, reason: str | None,
-               now: datetime) -> None:
-        """SENDING by this attempt -> SENT, UNKNOWN, PENDING or WITHHELD."""
+               now: datetime) -> SendRecord:
+        """SENDING by this attempt -> SENT, UNKNOWN, PENDING (may be claimed again) or WITHHELD; UNKNOWN -> SENT too, because
+        the attempt knows. Returns the record as it is now: whoever settled it before wins. Raises PermanentError when
+        there is no such record."""
 
-    def resolve(self, address_node: str, send_key: str, *, provider_id: str | None, now: datetime) -> None:
-        """A provider's event proves that the message went out: UNKNOWN or SENDING -> SENT."""
+    def resolve(self, address_node: str, send_key: str, *, provider_id: str | None, now: datetime) -> SendRecord | None:
+        """A provider's event proves that the message went out: anything but WITHHELD -> SENT, reason `confirmed_by_event`.
 
-    def withhold(self, record: SendRecord, *, reason: str, now: datetime) -> None:
-        """Record a decision not to send. An existing record of the same key wins."""
+        Returns the record when it is, now or since before, settled by such an event; None when there was nothing to settle."""
+
+    def withhold(self, record: SendRecord, *, reason: str, now: datetime) -> SendRecord:
+        """Nothing yet or PENDING -> WITHHELD. Any other record of the same key wins. Returns the record as it is now."""
 
     def sends(self, address_node: str) -> list[SendRecord]:
-        """All records of one address in order of decision instant."""
+        """All records of one address in order of decision instant, without `variables`."""
 
 
 class OptOuts(Protocol):
@@ -198,7 +173,18 @@ class Secrets(Protocol):
 
 class Templates(Protocol):
     def render(self, template: str, channel: str, variables: Mapping[str, object]) -> Mapping[str, str]:
-        """`email`: subject, html, text; `sms`: text. Raises PermanentError on an unknown template or a missing variable."""
+        """`email`: subject, html, text; `sms`: text. Raises TemplateError (unknown template, missing variable, too long) or
+        UnsafeContentError (a line break in the subject)."""
+
+
+class UnsubscribeTokens(Protocol):
+    """Signed, opaque texts for unsubscribe links; they hold no personal data and do not expire."""
+
+    def issue(self, subscription: Subscription) -> str:
+        """A token for a URL: letters, digits, `-`, `_`, `.` only."""
+
+    def read(self, token: str) -> Subscription:
+        """Raises BadInputError `bad_token` unless it was issued here, for this purpose, and is whole."""
 
 
 class BotDetector(Protocol):

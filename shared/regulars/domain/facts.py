@@ -18,6 +18,7 @@ from regulars.domain.money import currency_exponent
 from regulars.domain.errors import BadInputError
 from regulars.domain.orders import OrderEntry, entry_from_doc, entry_of, entry_to_doc, order_key
 
+LINKED = "Linked"
 GRANTED, DENIED = "granted", "denied"
 CONSENT_CATEGORIES = {"email_marketing": "email", "sms_marketing": "sms"}
 CHANNELS = ("email", "sms")
@@ -82,6 +83,16 @@ class Fact:
     cart_cleared_at: datetime | None = None
     order: tuple[str, OrderEntry] | None = None
     suppressed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether folding it in twice is folding it in once, so that its id need not be remembered."""
+        return self.order is not None or self.name == LINKED
+
+
+def link_fact(fact: Fact, home: str) -> Fact:
+    """What the other end of a link learns from an event that folds into `home`: the link, and nothing else."""
+    return Fact(fact.id, LINKED, fact.at, fact.received_at, activity=False, links=(home,))
 
 
 def nodes_of(event: Event) -> list[str]:

@@ -113,7 +113,7 @@ def _apply(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:
             profile.first_seen = happened
         if profile.last_seen is None or happened > profile.last_seen:
             profile.last_seen = happened
-    if not fact.order:
+    if not fact.is_idempotent:
         _count(profile, fact, plan)
     if fact.traits:
         _merge_traits(profile.traits, {name: (value, at) for name, value in fact.traits.items()})

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from regulars.domain.errors import PermanentError
 from regulars.domain.instants import from_millis, to_millis
+
+CLAIM_LEASE = timedelta(minutes=10)
+"""A claim that has not been settled after this long belongs to an attempt that died: longer than any function may run."""
+
+# Why the ledger withholds or doubts, beside the engine's own reason codes (docs/reasons.md).
+EXPIRED, OPTED_OUT, REJECTED, UNSAFE_CONTENT = "expired", "opted_out", "rejected", "unsafe_content"
+NO_ANSWER, ATTEMPT_LOST, CONFIRMED = "no_answer", "attempt_lost", "confirmed_by_event"
 
 
 class Channel(StrEnum):
@@ -28,10 +37,23 @@ class SendStatus(StrEnum):
 
 
 class ClaimOutcome(StrEnum):
+    """CLAIMED: this attempt, and no other, may call the provider. TAKEN: settled before. IN_FLIGHT: another attempt holds
+    it. ABANDONED: another attempt held it and died; it is UNKNOWN now. OPTED_OUT, EXPIRED: it is WITHHELD now."""
+
     CLAIMED = "claimed"
-    TAKEN = "taken"  # sent, being sent, unknown or withheld already
+    TAKEN = "taken"
+    IN_FLIGHT = "in_flight"
+    ABANDONED = "abandoned"
     OPTED_OUT = "opted_out"
-    EXPIRED = "expired"  # `not_after` has passed
+    EXPIRED = "expired"
+
+
+class TemplateError(PermanentError):
+    """The template is wrong (unknown, a missing variable, no unsubscribe link): mend it, then redrive the dead letters."""
+
+
+class UnsafeContentError(PermanentError):
+    """What the customer's data would put into the message is refused (a line break in a header field)."""
 
 
 def send_key(*, campaign: str, address_node: str, occurrence: str) -> str:
@@ -68,10 +90,31 @@ class SendRecord:
     attempt: str | None = None
     provider_id: str | None = None
     reason: str | None = None
+    claimed_at: datetime | None = None
     settled_at: datetime | None = None
+    content_hash: str | None = None
 
 
-_INSTANTS = ("decided_at", "not_after", "consent_at", "settled_at")
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What became of a claim, and the record as the ledger holds it now (without `variables`: they are not kept)."""
+
+    outcome: ClaimOutcome
+    record: SendRecord
+
+
+def content_hash(parts: Mapping[str, str]) -> str:
+    """128 bits, in hex, of SHA-256 over the rendered parts in order of name: which text a customer was sent."""
+    text = "\x00".join(f"{name}={parts[name]}" for name in sorted(parts))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def is_opted_out(opted_out_at: datetime | None, consent_at: datetime | None) -> bool:
+    """Whether an opt-out bars a message: it does unless the consent that the message relies on was given after it."""
+    return opted_out_at is not None and (consent_at is None or consent_at <= opted_out_at)
+
+
+_INSTANTS = ("decided_at", "not_after", "consent_at", "claimed_at", "settled_at")
 
 
 def send_record_to_doc(record: SendRecord) -> dict[str, Any]:
@@ -113,3 +156,12 @@ class SmsMessage:
 
     to: str
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """What an unsubscribe link is about: one channel of one address, and the message that carried the link, if known."""
+
+    address_node: str
+    channel: Channel
+    send_key: str | None = None

@@ -1,0 +1,40 @@
+"""From a stored item's two images to the change that the evaluation takes in; the same for every store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from regulars.adapters.items import ORDERS, PROFILE, STATE, parsed_applied, parsed_orders, parsed_profile
+from regulars.domain.orders import OrderBook
+from regulars.domain.profile import Profile
+from regulars.domain.stored import Change, FragmentChange, OutboxChange
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a change needs of one item image."""
+
+    doc: str
+    version: int
+    applied: str | None = None
+    outbox: int = 0
+
+
+def change_of(id_: str, node: str, kind: str, before: Image | None, after: Image | None) -> Change | None:
+    """The change, or None for a write that is nobody's business (a removal, a state with nothing to relay, a ledger row)."""
+    if after is None:
+        return None
+    if kind == STATE:
+        return OutboxChange(id_, node) if after.outbox else None
+    if kind not in (PROFILE, ORDERS) or (before is not None and before.version == after.version):
+        return None
+    applied = parsed_applied(after.applied)
+    if applied is None:
+        return FragmentChange(id_, node, after.version, None, _parsed(kind, after.doc), None)
+    empty: Profile | OrderBook = Profile() if kind == PROFILE else OrderBook()
+    old = empty if before is None else _parsed(kind, before.doc)
+    return FragmentChange(id_, node, after.version, old, None, applied)
+
+
+def _parsed(kind: str, doc: str) -> Profile | OrderBook:
+    return parsed_profile(doc) if kind == PROFILE else parsed_orders(doc)

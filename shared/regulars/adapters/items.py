@@ -1,0 +1,60 @@
+"""The customer's documents as text, the same for every store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from regulars.domain.facts import Fact, fact_from_doc, fact_to_doc
+from regulars.domain.orders import OrderBook, orders_from_doc, orders_to_doc
+from regulars.domain.profile import Profile
+from regulars.domain.profile_doc import profile_from_doc, profile_to_doc
+from regulars.domain.state import CustomerState, state_from_doc, state_to_doc
+
+PROFILE, ORDERS, STATE = "PROFILE", "ORDERS", "STATE"
+KINDS = (PROFILE, ORDERS, STATE)
+DUE_SHARDS = 8
+
+
+def text_of(doc: Any) -> str:
+    """Compact JSON."""
+    return orjson.dumps(doc).decode()
+
+
+def profile_text(profile: Profile) -> str:
+    return text_of(profile_to_doc(profile))
+
+
+def orders_text(book: OrderBook) -> str:
+    return text_of(orders_to_doc(book))
+
+
+def state_text(state: CustomerState) -> str:
+    return text_of(state_to_doc(state))
+
+
+def parsed_profile(text: str) -> Profile:
+    return profile_from_doc(orjson.loads(text))
+
+
+def parsed_orders(text: str) -> OrderBook:
+    return orders_from_doc(orjson.loads(text))
+
+
+def parsed_state(text: str) -> CustomerState:
+    return state_from_doc(orjson.loads(text))
+
+
+def applied_text(applied: Sequence[Fact] | None) -> str | None:
+    return None if applied is None else text_of([fact_to_doc(fact) for fact in applied])
+
+
+def parsed_applied(text: str | None) -> tuple[Fact, ...] | None:
+    return None if text is None else tuple(fact_from_doc(doc) for doc in orjson.loads(text))
+
+
+def due_shard(node: str) -> str:
+    """Which of the DUE_SHARDS partitions of the due index holds a node: evenly spread, for ever the same."""
+    return str(int(node[2:6], 16) % DUE_SHARDS)

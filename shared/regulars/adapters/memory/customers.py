@@ -1,0 +1,109 @@
+"""The customer store in memory. Keeps documents as text, as DynamoDB would, so nothing is shared with a caller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from regulars.adapters import items
+from regulars.adapters.changes import Image, change_of
+from regulars.domain.errors import VersionConflictError
+from regulars.domain.facts import ConsentRecord, Fact
+from regulars.domain.orders import OrderBook
+from regulars.domain.profile import Profile
+from regulars.domain.state import CustomerState
+from regulars.domain.stored import Change, Head, Stored
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    doc: str
+    version: int
+    owner: str
+    applied: str | None = None
+    outbox: int = 0
+    due_at: datetime | None = None
+
+    def image(self) -> Image:
+        return Image(self.doc, self.version, self.applied, self.outbox)
+
+
+class MemoryCustomerStore:
+    """`changes()` hands over the stream of writes since it was last asked."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], _Row] = {}
+        self._consents: dict[str, dict[tuple[datetime, str, str], ConsentRecord]] = {}
+        self._stream: list[tuple[str, str, _Row | None, _Row]] = []
+        self._sequence = 0
+
+    def heads(self, nodes: Sequence[str]) -> dict[str, Head]:
+        return {node: self._head(node) for node in nodes}
+
+    def put_profile(
+        self, node: str, profile: Profile, *, applied: Sequence[Fact] | None, expected: int, owner: str
+    ) -> None:
+        row = _Row(items.profile_text(profile), expected + 1, owner, items.applied_text(applied))
+        self._put(node, items.PROFILE, row, expected)
+
+    def put_orders(
+        self, node: str, orders: OrderBook, *, applied: Sequence[Fact] | None, expected: int, owner: str
+    ) -> None:
+        row = _Row(items.orders_text(orders), expected + 1, owner, items.applied_text(applied))
+        self._put(node, items.ORDERS, row, expected)
+
+    def put_state(self, node: str, state: CustomerState, *, expected: int, owner: str) -> None:
+        row = _Row(
+            items.state_text(state), expected + 1, owner, outbox=len(state.outbox), due_at=state.next_due
+        )
+        self._put(node, items.STATE, row, expected)
+
+    def append_consents(self, node: str, records: Sequence[ConsentRecord]) -> None:
+        ledger = self._consents.setdefault(node, {})
+        for record in records:
+            ledger[record.at, record.event_id, record.channel] = record
+
+    def consents(self, node: str) -> list[ConsentRecord]:
+        ledger = self._consents.get(node, {})
+        return [ledger[key] for key in sorted(ledger)]
+
+    def due(self, before: datetime) -> Iterator[tuple[str, datetime]]:
+        found = [
+            (node, row.due_at)
+            for (node, kind), row in self._rows.items()
+            if kind == items.STATE and row.due_at is not None and row.due_at <= before
+        ]
+        yield from sorted(found, key=lambda pair: (pair[1], pair[0]))
+
+    def scan(self) -> Iterator[tuple[str, Head]]:
+        for node in sorted({node for node, _ in self._rows}):
+            yield node, self._head(node)
+
+    def changes(self) -> list[Change]:
+        """Every change since the last call, in order."""
+        stream, self._stream = self._stream, []
+        found = []
+        for node, kind, before, after in stream:
+            self._sequence += 1
+            change = change_of(str(self._sequence), node, kind, before and before.image(), after.image())
+            if change is not None:
+                found.append(change)
+        return found
+
+    def _put(self, node: str, kind: str, row: _Row, expected: int) -> None:
+        known = self._rows.get((node, kind))
+        if (known.version if known else 0) != expected:
+            if known is not None and known.owner == row.owner:
+                return
+            raise VersionConflictError(f"{kind} moved on")
+        self._rows[node, kind] = row
+        self._stream.append((node, kind, known, row))
+
+    def _head(self, node: str) -> Head:
+        profile, orders, state = (self._rows.get((node, kind)) for kind in items.KINDS)
+        return Head(
+            profile and Stored(items.parsed_profile(profile.doc), profile.version, profile.owner),
+            orders and Stored(items.parsed_orders(orders.doc), orders.version, orders.owner),
+            state and Stored(items.parsed_state(state.doc), state.version, state.owner),
+        )

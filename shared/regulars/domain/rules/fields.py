@@ -1,0 +1,79 @@
+"""The catalogue of fields: what a rule may name, and of what kind each field is."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The kind of a field decides which operators and operands fit it."""
+
+    NUMBER = "whole number"
+    MONEY = "amount of money"
+    INSTANT = "instant"
+    DURATION = "duration"
+    FLAG = "true or false"
+    CHOICE = "choice"  # one of a few texts
+    TRAIT = "trait"  # whatever the store sent: text, a number, true or false; checked when it is compared
+
+
+FIELDS: dict[str, Kind] = {
+    "orders.count": Kind.NUMBER,
+    "orders.revenue": Kind.MONEY,
+    "orders.average_value": Kind.MONEY,
+    "orders.first_at": Kind.INSTANT,
+    "orders.last_at": Kind.INSTANT,
+    "orders.average_gap": Kind.DURATION,
+    "cart.open": Kind.FLAG,
+    "cart.value": Kind.MONEY,
+    "cart.last_at": Kind.INSTANT,
+    "cart.checkout_at": Kind.INSTANT,
+    "first_seen": Kind.INSTANT,
+    "last_seen": Kind.INSTANT,
+    "last_active": Kind.INSTANT,
+    "consent.email": Kind.CHOICE,
+    "consent.sms": Kind.CHOICE,
+    "consent.email.at": Kind.INSTANT,
+    "consent.sms.at": Kind.INSTANT,
+    "reachable.email": Kind.FLAG,
+    "reachable.sms": Kind.FLAG,
+    "churn_band": Kind.CHOICE,
+}
+CONSENT_VALUES = frozenset({"granted", "denied"})
+_TRAIT = re.compile(r"traits\.[A-Za-z0-9_$ -]{1,64}")
+_EVENT = re.compile(r"events\.(?P<name>.{1,100})\.(?P<figure>count|first_at|last_at)")
+_EVENT_FIGURES = {"count": Kind.NUMBER, "first_at": Kind.INSTANT, "last_at": Kind.INSTANT}
+
+OPERATORS: dict[Kind, frozenset[str]] = {
+    Kind.NUMBER: frozenset({"equals", "not_equals", "above", "at_least", "below", "at_most", "in", "not_in", "exists"}),
+    Kind.MONEY: frozenset({"equals", "not_equals", "above", "at_least", "below", "at_most", "exists"}),
+    Kind.INSTANT: frozenset({"before", "after", "exists"}),
+    Kind.DURATION: frozenset({"above", "at_least", "below", "at_most", "exists"}),
+    Kind.FLAG: frozenset({"equals", "not_equals", "exists"}),
+    Kind.CHOICE: frozenset({"equals", "not_equals", "in", "not_in", "exists"}),
+    Kind.TRAIT: frozenset(
+        {"equals", "not_equals", "above", "at_least", "below", "at_most", "in", "not_in", "contains", "exists"}
+    ),
+}
+
+
+def field_kind(field: str) -> Kind:
+    """The kind of a field. Raises ValueError, with the nearest name, when the catalogue has no such field."""
+    kind = FIELDS.get(field)
+    if kind is not None:
+        return kind
+    if _TRAIT.fullmatch(field):
+        return Kind.TRAIT
+    if match := _EVENT.fullmatch(field):
+        return _EVENT_FIGURES[match["figure"]]
+    near = get_close_matches(field, FIELDS, n=1)
+    hint = f"; did you mean {near[0]}?" if near else "; see docs/segments.md for the fields there are"
+    raise ValueError(f"there is no field of that name{hint}")
+
+
+def event_of(field: str) -> str | None:
+    """The event name inside `events.<name>.count`, `.first_at` or `.last_at`; None for every other field."""
+    match = _EVENT.fullmatch(field)
+    return match["name"] if match else None

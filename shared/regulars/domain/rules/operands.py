@@ -1,0 +1,144 @@
+"""Checking what stands beside an operator: turns YAML scalars into typed operands, or says what would fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo
+
+from regulars.domain.errors import BadInputError
+from regulars.domain.instants import truncated
+from regulars.domain.money import to_minor
+from regulars.domain.rules.durations import parse_duration
+from regulars.domain.rules.fields import CONSENT_VALUES, OPERATORS, Kind
+
+MAX_CHOICES = 100
+MAX_TEXT = 200
+MAX_NUMBER = 10**9
+
+
+class ParameterRef(BaseModel):
+    """`{parameter: big_spender_min}`: a value that the nightly refresh computes from all customers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    parameter: str
+
+
+@dataclass(frozen=True)
+class RuleContext:
+    """What a rule may refer to: the program's currency (amounts become its minor units), its population parameters with
+    their kinds, and its churn bands."""
+
+    currency: str = "EUR"
+    parameters: Mapping[str, Kind] = field(default_factory=dict)
+    churn_bands: frozenset[str] = frozenset()
+
+
+def context_of(info: ValidationInfo) -> RuleContext:
+    """The context that the caller validates in; an empty one where a rule is built alone."""
+    return info.context if isinstance(info.context, RuleContext) else RuleContext()
+
+
+def operand_of(raw: Any, *, name: str, kind: Kind, operator: str, context: RuleContext) -> Any:
+    """The typed operand of `operator` on the field or measure `name`. Raises ValueError saying what would fit."""
+    if operator not in OPERATORS[kind]:
+        fitting = ", ".join(sorted(OPERATORS[kind]))
+        raise ValueError(f"{operator} does not fit {name} ({kind.value}); use one of {fitting}")
+    if operator == "exists":
+        return _flag(raw)
+    if operator in {"in", "not_in"}:
+        if not isinstance(raw, list | tuple) or not 1 <= len(raw) <= MAX_CHOICES:
+            raise ValueError(f"must be a list of 1 to {MAX_CHOICES} values")
+        return tuple(_typed(item, name, kind, context) for item in raw)
+    return _typed(raw, name, kind, context)
+
+
+def amount_of(raw: Any, *, kind: Kind, context: RuleContext) -> int | ParameterRef:
+    """A threshold of kind NUMBER or MONEY: a literal (money in minor units) or a population parameter of that kind."""
+    if isinstance(raw, ParameterRef) or (isinstance(raw, dict) and "parameter" in raw):
+        return _parameter(raw, kind, context)
+    return _money(raw, context) if kind is Kind.MONEY else _number(raw)
+
+
+def _typed(raw: Any, name: str, kind: Kind, context: RuleContext) -> Any:
+    if kind in {Kind.NUMBER, Kind.MONEY}:
+        return amount_of(raw, kind=kind, context=context)
+    if kind is Kind.CHOICE:
+        return _choice(raw, name, context)
+    return _SCALARS[kind](raw)
+
+
+def _parameter(raw: Any, kind: Kind, context: RuleContext) -> ParameterRef:
+    reference = ParameterRef.model_validate(raw)
+    known = context.parameters.get(reference.parameter)
+    if known is None:
+        raise ValueError(f"there is no parameter {reference.parameter}; define it under parameters")
+    if known is not kind:
+        raise ValueError(f"parameter {reference.parameter} is a {known.value}, and this compares a {kind.value}")
+    return reference
+
+
+def _flag(raw: Any) -> bool:
+    if not isinstance(raw, bool):
+        raise ValueError("must be true or false")  # noqa: TRY004 - pydantic collects ValueError, not TypeError
+    return raw
+
+
+def _number(raw: Any) -> int:
+    if isinstance(raw, bool) or not isinstance(raw, int) or not 0 <= raw <= MAX_NUMBER:
+        raise ValueError(f"must be a whole number from 0 to {MAX_NUMBER}")
+    return raw
+
+
+def _money(raw: Any, context: RuleContext) -> int:
+    if isinstance(raw, bool) or not isinstance(raw, int | float | str | Decimal):
+        raise ValueError(f"must be an amount in {context.currency}, such as 300.00, or a parameter")
+    try:
+        minor = to_minor(str(raw), context.currency, path="the amount")
+    except BadInputError as error:
+        raise ValueError(error.detail) from error
+    if minor < 0:
+        raise ValueError("must not be negative")
+    return minor
+
+
+def _choice(raw: Any, name: str, context: RuleContext) -> str:
+    choices = context.churn_bands if name == "churn_band" else CONSENT_VALUES
+    if not isinstance(raw, str) or raw not in choices:
+        raise ValueError(f"must be one of {', '.join(sorted(choices)) or '(nothing: there are no churn bands here)'}")
+    return raw
+
+
+def _instant(raw: Any) -> datetime:
+    """A date is its first instant in UTC, and a time without a zone is UTC."""
+    if isinstance(raw, str):
+        try:
+            raw = datetime.fromisoformat(raw)
+        except ValueError as error:
+            raise ValueError("must be a date or an instant, such as 2026-11-27 or 2026-11-27T18:00:00Z") from error
+    if isinstance(raw, datetime):
+        return truncated(raw if raw.tzinfo else raw.replace(tzinfo=UTC))
+    if isinstance(raw, date):
+        return datetime(raw.year, raw.month, raw.day, tzinfo=UTC)
+    raise ValueError("must be a date or an instant, such as 2026-11-27 or 2026-11-27T18:00:00Z")
+
+
+def _scalar(raw: Any) -> bool | float | str:
+    if isinstance(raw, Decimal):
+        return float(raw)
+    if isinstance(raw, bool | int | float) or (isinstance(raw, str) and len(raw) <= MAX_TEXT):
+        return raw
+    raise ValueError(f"must be true, false, a number or a text of at most {MAX_TEXT} characters")
+
+
+_SCALARS: dict[Kind, Callable[[Any], Any]] = {
+    Kind.FLAG: _flag,
+    Kind.INSTANT: _instant,
+    Kind.DURATION: parse_duration,
+    Kind.TRAIT: _scalar,
+}

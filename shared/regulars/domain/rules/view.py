@@ -1,0 +1,39 @@
+"""What a rule can see of a customer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import accumulate
+from typing import Protocol
+
+Value = bool | int | float | str | datetime | timedelta | None
+"""A field's value. Money is minor units of the program's currency; instants are aware UTC; None is absent."""
+
+OrderTotals = tuple[Sequence[datetime], Sequence[int]]
+"""Instants of a customer's orders in order of time, and running sums: `sums[i]` is the net of the first `i` orders."""
+
+
+class View(Protocol):
+    """One customer as rules see it: a value that does not change while nothing happens to the customer.
+
+    Orders are the ones that are not cancelled; their net amounts are never negative (refunds stop at the total).
+    All instants are whole milliseconds.
+    """
+
+    def value(self, field: str) -> Value:
+        """The value of a field of the catalogue (regulars.domain.rules.fields), or None where it is absent.
+
+        `churn_band` is never asked for: the evaluator decides it.
+        """
+
+    def order_totals(self) -> OrderTotals:
+        """Placed-at instants, ascending, and running net sums in minor units; the sums start with 0, so one longer."""
+
+    def days(self, event: str) -> Mapping[int, int]:
+        """UTC day number to how many events of that name happened on it, for the days that the feature plan keeps."""
+
+
+def order_totals(orders: Sequence[tuple[datetime, int]]) -> OrderTotals:
+    """`View.order_totals` of `(placed_at, net minor units)` pairs in order of time."""
+    return [placed_at for placed_at, _ in orders], list(accumulate((net for _, net in orders), initial=0))

@@ -1,0 +1,70 @@
+"""Values as they are stored: with the version that a write must still find."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from regulars.domain.customer import Fragment
+from regulars.domain.facts import Fact
+from regulars.domain.orders import OrderBook
+from regulars.domain.profile import Profile
+from regulars.domain.state import CustomerState
+
+T = TypeVar("T")
+
+MAX_APPLIED = 25
+"""A write carries the facts that it folded in, up to this many; beyond, it is taken as a whole (an import)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[T]):
+    """A value as read, with its version and the attempt that wrote it."""
+
+    value: T
+    version: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is stored for one node: its part of the profile, its orders, and its state where it is a customer's root."""
+
+    profile: Stored[Profile] | None = None
+    orders: Stored[OrderBook] | None = None
+    state: Stored[CustomerState] | None = None
+
+    def fragment(self) -> Fragment:
+        """The node's fold without storage details; empty where nothing is stored."""
+        return Fragment(
+            profile=self.profile.value if self.profile else Profile(),
+            orders=self.orders.value if self.orders else OrderBook(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FragmentChange:
+    """One write to a node's PROFILE or ORDERS, as the table's stream tells it.
+
+    `id` is the record's sequence number. `before` is the value before the write where `applied` says which facts it folded
+    in, one by one; without `applied` (a bulk write) `after` is the value to take as a whole.
+    """
+
+    id: str
+    node: str
+    version: int
+    before: Profile | OrderBook | None
+    after: Profile | OrderBook | None
+    applied: Sequence[Fact] | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxChange:
+    """One write to a STATE whose outbox is not empty."""
+
+    id: str
+    node: str
+
+
+Change = FragmentChange | OutboxChange
