@@ -1,4 +1,4 @@
-"""Ingest: a batch of the events queue becomes one Parquet object and, where something was rejected, one bad-rows object."""
+"""Ingest: a batch of the events queue becomes one Parquet object and, for what was rejected, one bad-rows object."""
 
 from __future__ import annotations
 

@@ -4,9 +4,9 @@
     bad/date=YYYY-MM-DD/<hash>.jsonl.gz        rejected payloads, one JSON document a line
     replayed/<hash of the bad key>/<hash>.json which rows of that bad object have been replayed
 
-A key is made from what is inside, so the same batch again is the same object, and writing it again can be refused by the
-store without a loss. The hash of events is over ids *and* payload hashes: were it over ids alone, a second payload under
-an id that is already there would meet the first one's key and be dropped silently.
+A key is made from what is inside, so the same batch again is the same object, and the store may refuse to write it
+again without a loss. The hash of events is over ids *and* payload hashes: were it over ids alone, a second payload
+under an id that is already there would meet the first one's key and be dropped silently.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import orjson
 
 from regulars.adapters.parquet import events_to_parquet
 from regulars.domain.errors import PermanentError
 from regulars.domain.events import BadRow, Event, bad_row_from_doc, bad_row_to_doc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import date
 
 EVENTS_PREFIX = "events/"
 BAD_PREFIX = "bad/"
@@ -34,8 +36,8 @@ JSON_TYPE = "application/json"
 _Received = TypeVar("_Received", Event, BadRow)
 
 
-def date_prefix(prefix: str, day: datetime) -> str:
-    """`events/date=2026-11-22/` of an instant's UTC day."""
+def date_prefix(prefix: str, day: date) -> str:
+    """`events/date=2026-11-22/` of a UTC day."""
     return f"{prefix}date={day:%Y-%m-%d}/"
 
 
@@ -50,10 +52,10 @@ def _digest(parts: Iterable[str]) -> str:
 
 
 def _by_date(prefix: str, received: Sequence[_Received]) -> dict[str, list[_Received]]:
-    groups: dict[str, list[_Received]] = defaultdict(list)
+    groups: dict[date, list[_Received]] = defaultdict(list)
     for item in received:
-        groups[date_prefix(prefix, item.received_at)].append(item)
-    return groups
+        groups[item.received_at.date()].append(item)
+    return {date_prefix(prefix, day): group for day, group in groups.items()}
 
 
 def event_objects(events: Sequence[Event]) -> Iterator[tuple[str, bytes]]:
@@ -76,10 +78,12 @@ def bad_objects(rows: Sequence[BadRow]) -> Iterator[tuple[str, bytes]]:
 def bad_rows_from_object(data: bytes) -> list[BadRow]:
     """The rows of one `bad/` object. Raises PermanentError when it is not one."""
     try:
-        lines = gzip.decompress(data).splitlines()
-        return [bad_row_from_doc(orjson.loads(line)) for line in lines]
+        rows = [bad_row_from_doc(orjson.loads(line)) for line in gzip.decompress(data).splitlines()]
     except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
         raise PermanentError("not a bad-rows file") from error
+    if not rows:
+        raise PermanentError("a bad-rows file without rows")
+    return rows
 
 
 def replayed_prefix(bad_key: str) -> str:

@@ -1,18 +1,17 @@
 """Events to Parquet and back: the explicit schema of the lake, and nothing about where its objects are.
 
-The schema is written down rather than inferred: an inferred one changes with the batch (a column of nulls has no type), and
-then two objects of one partition can no longer be read together. What senders are free to shape (`context`, `properties`,
-`traits`) is JSON text, which DuckDB, Athena and Spark all query; everything else has a type. Instants are `timestamp[ms, UTC]`.
-The receipt date is not a column: it is the partition (`date=YYYY-MM-DD`).
+The schema is written down rather than inferred: an inferred one changes with the batch (a column of nulls has no type),
+and then two objects of one partition can no longer be read together. What senders are free to shape (`context`,
+`properties`, `traits`) is JSON text, which DuckDB, Athena and Spark all query; everything else has a type. Instants are
+`timestamp[ms, UTC]`. The receipt date is not a column: it is the partition (`date=YYYY-MM-DD`).
 
 Columns are built directly from the events, without a dict per row in between (docs/adr/0005-lake.md has the figures).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pyarrow as pa
@@ -22,13 +21,19 @@ from regulars.domain.errors import PermanentError
 from regulars.domain.events import SCHEMA_VERSION, Event, EventType, Trust
 from regulars.domain.instants import from_millis, to_millis
 
-_TEXT = ("event_id", "source", "message_id", "name", "user_id", "anonymous_id", "bot", "payload_hash")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _ENUMS = ("type", "trust")
 _INSTANTS = ("timestamp", "original_timestamp", "sent_at", "received_at")
 _DOCUMENTS = ("context", "properties", "traits")
 _REQUIRED = frozenset({"event_id", "source", "message_id", "type", "timestamp", "received_at", "trust", "payload_hash"})
 _INSTANT_TYPE = pa.timestamp("ms", tz="UTC")
 _VERSION_KEY = b"regulars.schema_version"
+
+_FIELDS_OF = attrgetter(*Event.__slots__)
+_TYPES = {kind.value: kind for kind in EventType}
+_TRUSTS = {trust.value: trust for trust in Trust}
 
 # Dictionaries and statistics where a query gains from them; elsewhere they only cost time and bytes.
 _DICTIONARIES = ["source", "type", "name", "trust", "bot"]
@@ -46,14 +51,13 @@ EVENT_SCHEMA: pa.Schema = pa.schema(
 """One column for each field of Event, in the order of its fields."""
 
 
-def _cells(events: Sequence[Event], name: str) -> list[Any]:
-    """The values of one column in the form that pyarrow takes fastest."""
-    values = [getattr(event, name) for event in events]
-    if name in _INSTANTS:
-        return [None if value is None else to_millis(value) for value in values]
-    if name in _DOCUMENTS:
-        return [orjson.dumps(value) if value else None for value in values]
-    return values
+def _column_from(values: Sequence[Any], field: pa.Field) -> pa.Array:
+    """One column, from the form that pyarrow takes fastest."""
+    if field.name in _INSTANTS:
+        values = [None if value is None else to_millis(value) for value in values]
+    elif field.name in _DOCUMENTS:
+        values = [orjson.dumps(value) if value else None for value in values]
+    return pa.array(values, type=field.type)
 
 
 def events_to_parquet(events: Sequence[Event]) -> bytes:
@@ -61,7 +65,8 @@ def events_to_parquet(events: Sequence[Event]) -> bytes:
 
     Raises TypeError when a document holds what JSON cannot (every normaliser refuses such input, so that is a bug).
     """
-    arrays = [pa.array(_cells(events, field.name), type=field.type) for field in EVENT_SCHEMA]
+    columns = zip(*map(_FIELDS_OF, events), strict=True) if events else [()] * len(EVENT_SCHEMA)
+    arrays = [_column_from(values, field) for values, field in zip(columns, EVENT_SCHEMA, strict=True)]
     table = pa.Table.from_arrays(arrays, schema=EVENT_SCHEMA)
     sink = pa.BufferOutputStream()
     pq.write_table(
@@ -70,28 +75,25 @@ def events_to_parquet(events: Sequence[Event]) -> bytes:
     return bytes(sink.getvalue().to_pybytes())
 
 
-def _column(table: pa.Table, name: str) -> list[Any]:
-    """One column as Python values; nulls where the file is older than the column."""
+def _column_of(table: pa.Table, name: str) -> list[Any]:
+    """One column as an event's values; nulls where the file is older than the column."""
     if name not in table.column_names:
         if name in _REQUIRED:
             raise PermanentError(f"not an events file: column {name} is missing")
-        return [None] * table.num_rows
+        return [{} if name in _DOCUMENTS else None for _ in range(table.num_rows)]
     column = table.column(name)
-    if name in _INSTANTS:  # as integers: pyarrow's own datetimes cost twice as much and bring a time zone of another type
-        return list(column.cast(_INSTANT_TYPE).cast(pa.int64()).to_pylist())
-    return list(column.to_pylist())
-
-
-def _instant(millis: int | None) -> datetime | None:
-    return None if millis is None else from_millis(millis)
-
-
-def _document(text: str | None) -> dict[str, Any]:
-    return orjson.loads(text) if text else {}
-
-
-def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
-    return zip(*(_column(table, name) for name in Event.__slots__), strict=True)
+    if (
+        name in _INSTANTS
+    ):  # as integers: pyarrow's own datetimes cost twice as much and bring a time zone of another type
+        millis = column.cast(_INSTANT_TYPE).cast(pa.int64()).to_pylist()
+        return [None if value is None else from_millis(value) for value in millis]
+    values = column.to_pylist()
+    if name in _DOCUMENTS:
+        return [orjson.loads(value) if value else {} for value in values]
+    if name in _ENUMS:
+        members: dict[str, Any] = _TYPES if name == "type" else _TRUSTS
+        return [members[value] for value in values]
+    return list(values)
 
 
 def events_from_parquet(data: bytes) -> list[Event]:
@@ -103,14 +105,6 @@ def events_from_parquet(data: bytes) -> list[Event]:
         table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
     except pa.ArrowException as error:
         raise PermanentError("not a Parquet file") from error
-    types, trusts = {kind.value: kind for kind in EventType}, {trust.value: trust for trust in Trust}
-    events = []
-    for row in _rows(table):
-        fields = dict(zip(Event.__slots__, row, strict=True))
-        for name in _INSTANTS:
-            fields[name] = _instant(fields[name])
-        for name in _DOCUMENTS:
-            fields[name] = _document(fields[name])
-        fields["type"], fields["trust"] = types[fields["type"]], trusts[fields["trust"]]
-        events.append(Event(**fields))
-    return events
+    names = Event.__slots__
+    columns = [_column_of(table, name) for name in names]
+    return [Event(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]

@@ -1,14 +1,13 @@
 """Ingest: queue messages into the lake.
 
-Everything that was acknowledged to a sender is in these messages, as an event or as a bad row, and leaves here as one of the
-two: `acknowledged = good + bad`. An event that comes twice in a batch is written once; two *different* payloads under one
-event id are an `id_collision`, of which the earlier one stays and the other becomes a bad row with its original.
+Everything that was acknowledged to a sender is in these messages, as an event or as a bad row, and leaves here as one
+of the two: `acknowledged = good + bad`. An event that comes twice in a batch is written once; two *different* payloads
+under one event id are an `id_collision`: the earlier one stays, the other becomes a bad row with its original.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,8 @@ import orjson
 from regulars.domain.events import BadRow, Event, Trust, bad_row_from_doc, event_from_doc, event_to_doc
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from regulars.ports import BotDetector, EventLog
 
 MESSAGE_VERSION = 1
@@ -41,7 +42,7 @@ class IngestReport:
 def ingest(messages: Iterable[tuple[str, str]], *, log: EventLog, bots: BotDetector) -> IngestReport:
     """Write the events and bad rows of a batch of (message id, body) to the lake, one object a receipt date.
 
-    Returns only when the lake has them all. Raises TransientError when it has not: the whole batch may come again, which
+    Returns only when the lake has them all. Raises TransientError when it has not: the whole batch may come again, and
     changes nothing that is already there.
     """
     received, bad, poison = _read(messages)
@@ -79,7 +80,7 @@ def _read(messages: Iterable[tuple[str, str]]) -> tuple[list[Event], list[BadRow
 
 
 def _message_of(body: str) -> tuple[list[Event], list[BadRow]]:
-    """One message, whole or not at all. Raises what a misshapen document raises: it was not made by our own producers."""
+    """One message, whole or not at all. Raises what a misshapen document raises: our producers make none."""
     document: dict[str, Any] = orjson.loads(body)
     if document["v"] != MESSAGE_VERSION:
         raise ValueError("unknown message version")
@@ -135,8 +136,8 @@ def _flagged(event: Event, bots: BotDetector) -> Event:
 def bot_reason(event: Event, bots: BotDetector) -> str | None:
     """Why the sender of an event is taken for a machine, or None.
 
-    Only public events are judged: a signed source proved who it is. A server's library (`context.library`) has no browser
-    and need not name one; what claims to come from a browser and names none is a machine.
+    Only public events are judged: a signed source proved who it is. A server's library (`context.library`) has no
+    browser and need not name one; what claims to come from a browser and names none is a machine.
     """
     if event.trust is not Trust.PUBLIC:
         return None

@@ -6,21 +6,25 @@ contents, so whatever is there under that key is what was to be written:
     200  written now
     412  already there: by an earlier delivery of the same batch, or by this very request whose answer was lost
     409  another request is writing the same key at this moment: ask again, it ends as 200 or 412
-    503, timeouts, broken connections: nothing is known, and asking again cannot do harm -> TransientError after the tries
+    503, timeouts, broken connections: nothing is known and asking again does no harm -> TransientError
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
 from regulars.adapters import lake_layout as layout
 from regulars.adapters.parquet import events_from_parquet
 from regulars.domain.errors import PermanentError, TransientError
-from regulars.domain.events import BadRow, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from regulars.domain.events import BadRow, Event
 
 _ALREADY_THERE = "PreconditionFailed"
 _BEING_WRITTEN = "ConditionalRequestConflict"
@@ -96,7 +100,7 @@ class S3EventLog:
                     return key
                 if code != _BEING_WRITTEN:
                     raise _as_ours(error, "write an object") from error
-            except (ConnectionError, HTTPClientError) as error:
+            except (BotocoreConnectionError, HTTPClientError) as error:
                 raise TransientError("S3 did not answer a write") from error
             else:
                 return key
@@ -109,7 +113,7 @@ class S3EventLog:
             if error.response["Error"]["Code"] in _ABSENT:
                 raise PermanentError("no such object in the lake") from error
             raise _as_ours(error, "read an object") from error
-        except (ConnectionError, HTTPClientError) as error:
+        except (BotocoreConnectionError, HTTPClientError) as error:
             raise TransientError("S3 did not answer a read") from error
 
     def _list(self, prefix: str, start: str = "") -> Iterator[str]:
@@ -122,5 +126,5 @@ class S3EventLog:
                     yield item["Key"]
         except ClientError as error:
             raise _as_ours(error, "list the lake") from error
-        except (ConnectionError, HTTPClientError) as error:
+        except (BotocoreConnectionError, HTTPClientError) as error:
             raise TransientError("S3 did not answer a listing") from error

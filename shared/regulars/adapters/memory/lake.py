@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from regulars.adapters import lake_layout as layout
 from regulars.adapters.parquet import events_from_parquet
 from regulars.domain.errors import PermanentError
-from regulars.domain.events import BadRow, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from regulars.domain.events import BadRow, Event
 
 
 class MemoryEventLog:
