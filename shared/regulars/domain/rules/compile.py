@@ -1,10 +1,10 @@
 """From a rule to a fast function that says whether it holds and until when it surely goes on to.
 
-Every leaf that depends on time is a step: it changes at one instant (its *edge*), which the customer's data fix. So one
-function answers both questions, and `all` and `any` need only as much as decides: an `all` with a rule that fails for good
-fails for good; one whose failing rules may recover fails at least until the last of them might; one that holds does so
-until its first rule might fail. `any` is the mirror image. The instant is exact for single leaves and never too late for
-trees, which the property tests hold against a brute-force search.
+Every leaf that depends on time is a step: it changes at one instant (its *edge*), which the customer's data fix. So
+one function answers both questions, and `all` and `any` need only as much as decides: an `all` with a rule that fails
+for good fails for good; one whose failing rules may recover fails at least until the last of them might; one that holds
+does so until its first rule might fail. `any` is the mirror image. The instant is exact for single leaves and never too
+late for trees, which the property tests hold against a brute-force search.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from regulars.domain.instants import day_number, day_start
 from regulars.domain.rules.operands import ParameterRef
-from regulars.domain.rules.tree import ORDERS, All, AnyOf, Compare, Count, Multiple, Not, Since, Sum
+from regulars.domain.rules.tree import ORDERS, All, AnyOf, Compare, Count, Measure, Multiple, Not, Since, Sum
 from regulars.domain.rules.view import OrderTotals, Value, View
 
 FOREVER = datetime.max.replace(tzinfo=UTC)
@@ -56,7 +56,7 @@ Edge = Callable[[Facts], datetime]
 
 
 @singledispatch
-def compiled(rule: object, values: Mapping[str, int]) -> Compiled:
+def compiled(rule: object, values: Mapping[str, int]) -> Compiled:  # noqa: ARG001 - dispatches on the rule
     """The function of a rule, with the population parameters `values` put in. Raises TypeError on an unknown node."""
     raise TypeError(f"cannot compile {type(rule).__name__}")
 
@@ -110,7 +110,10 @@ def _(rule: Not, values: Mapping[str, int]) -> Compiled:
 @compiled.register
 def _(rule: Compare, values: Mapping[str, int]) -> Compiled:
     return _combined(
-        [_comparison(rule.field, TESTS[operator], _resolved(operand, values)) for operator, operand in rule.operations()],
+        [
+            _comparison(rule.field, TESTS[operator], _resolved(operand, values))
+            for operator, operand in rule.operations()
+        ],
         decisive=False,
     )
 
@@ -262,7 +265,7 @@ def _(rule: Sum, values: Mapping[str, int]) -> Compiled:
     def reaching(threshold: int) -> Compiled:
         def edge(facts: Facts) -> datetime:
             times, sums = facts.order_totals()
-            # The first `leaving` orders must have left for the rest to fall short (sums never fall: nets are not negative).
+            # The first `leaving` orders must have left for the rest to fall short; nets are not negative, so sums grow.
             leaving = bisect_right(sums, sums[-1] - threshold)
             if leaving == 0:
                 return NEVER
@@ -333,18 +336,17 @@ def multiple_of(bound: Multiple, duration: timedelta | None) -> timedelta:
     return _multiple(bound)(duration)
 
 
-def measured(rule: Sum | Count, view: View, now: datetime) -> int:
-    """The quantity that a sum or count is about, now: minor units or a number. Its operators do not matter."""
-    if isinstance(rule, Count) and rule.count != ORDERS:
-        return _events_measured(rule, view, now)
-    times, sums = view.order_totals()
-    left = 0 if rule.within is None else bisect_right(times, now - rule.within)
-    return sums[-1] - sums[left] if isinstance(rule, Sum) else len(times) - left
-
-
-def _events_measured(rule: Count, view: View, now: datetime) -> int:
-    if rule.within is None:
-        total = view.value(f"events.{rule.count}.count")
+def measured(measure: Measure | Sum | Count, view: View, now: datetime) -> int:
+    """The quantity that a sum or count is about, now: minor units or a number."""
+    within = measure.within
+    if isinstance(measure, Sum) or measure.count is None:
+        times, sums = view.order_totals()
+        return sums[-1] - (0 if within is None else sums[bisect_right(times, now - within)])
+    if measure.count == ORDERS:
+        times, _ = view.order_totals()
+        return len(times) - (0 if within is None else bisect_right(times, now - within))
+    if within is None:
+        total = view.value(f"events.{measure.count}.count")
         return total if isinstance(total, int) else 0
-    oldest = day_number(now) - rule.within // timedelta(days=1)
-    return sum(count for day, count in view.days(rule.count).items() if day >= oldest)
+    oldest = day_number(now) - within // timedelta(days=1)
+    return sum(count for day, count in view.days(measure.count).items() if day >= oldest)

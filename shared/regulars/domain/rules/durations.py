@@ -28,16 +28,17 @@ def parse_duration(text: object) -> timedelta:
 
 
 def duration_text(duration: timedelta) -> str:
-    """The shortest spelling in one unit that loses nothing down to the minute: `30d`, `36h`, `45m`; rounded down."""
-    minutes = duration // timedelta(minutes=1)
-    for unit, size in (("d", 24 * 60), ("h", 60)):
-        if minutes and minutes % size == 0:
-            return f"{minutes // size}{unit}"
-    return f"{minutes}m"
+    """Days, hours and minutes, rounded down: `30d`, `1d 12h`, `45m`, `0m`."""
+    return " ".join(f"{number}{unit[0]}" for number, unit in _parts(duration)) or "0m"
 
 
 def duration_words(duration: timedelta) -> str:
-    """The same in English: `30 days`, `36 hours`, `1 minute`."""
-    text = duration_text(duration)
-    number, word = int(text[:-1]), {"d": "day", "h": "hour", "m": "minute"}[text[-1]]
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+    """The same in English: `30 days`, `1 day 12 hours`."""
+    words = (f"{number} {unit}" if number == 1 else f"{number} {unit}s" for number, unit in _parts(duration))
+    return " ".join(words) or "0 minutes"
+
+
+def _parts(duration: timedelta) -> list[tuple[int, str]]:
+    minutes = max(duration // timedelta(minutes=1), 0)
+    numbers = (minutes // 1440, minutes // 60 % 24, minutes % 60)
+    return [(number, unit) for number, unit in zip(numbers, ("day", "hour", "minute"), strict=True) if number]

@@ -73,8 +73,7 @@ class Evaluator:
             verdict, steady = run(facts, now)
             if verdict:
                 members.append(name)
-            if steady < until:
-                until = steady
+            until = min(until, steady)
         return Evaluation(band, frozenset(members), None if until is FOREVER else until)
 
     def _band(self, facts: Facts, now: datetime) -> tuple[str | None, datetime]:
@@ -82,8 +81,7 @@ class Evaluator:
         until = FOREVER
         for name, run in self._bands:
             verdict, steady = run(facts, now)
-            if steady < until:
-                until = steady
+            until = min(until, steady)
             if verdict:
                 return name, until
         return None, until
@@ -97,7 +95,7 @@ class Evaluator:
         return self.evaluate(view, now).memberships
 
     def next_flip(self, view: View, now: datetime) -> datetime | None:
-        """The earliest instant after `now` at which band or memberships may change with no new event; never too late."""
+        """The earliest instant after `now` at which band or memberships may change by themselves; never too late."""
         return self.evaluate(view, now).next_flip
 
     def condition(self, campaign: str, view: View, now: datetime) -> bool:

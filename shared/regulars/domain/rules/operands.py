@@ -97,7 +97,7 @@ def _number(raw: Any) -> int:
 
 def _money(raw: Any, context: RuleContext) -> int:
     if isinstance(raw, bool) or not isinstance(raw, int | float | str | Decimal):
-        raise ValueError(f"must be an amount in {context.currency}, such as 300.00, or a parameter")
+        raise ValueError(f"must be an amount in {context.currency}, such as 300.00, or a parameter")  # noqa: TRY004 - as above
     try:
         minor = to_minor(str(raw), context.currency, path="the amount")
     except BadInputError as error:

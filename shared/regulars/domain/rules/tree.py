@@ -1,7 +1,7 @@
 """The rule tree: seven kinds of node, parsed from YAML data and checked against the catalogue of fields.
 
-A node is known by the one key that names it: `all`, `any`, `not`, `field`, `count`, `sum` or `since`. Nodes are immutable;
-what is done with them is outside (compile, explain, describe, requirements), each an exhaustive dispatch over the kinds.
+A node is known by the one key that names it: `all`, `any`, `not`, `field`, `count`, `sum` or `since`. Nodes are
+immutable; what is done with them is outside (compile, explain, describe, requirements), each a dispatch over all kinds.
 """
 
 from __future__ import annotations
@@ -129,6 +129,15 @@ class Compare(_Operated):
         return operand_of(raw, name=field, kind=field_kind(field), operator=operator, context=context_of(info))
 
 
+def _whole_days(within: timedelta | None, counted: str) -> timedelta | None:
+    """Events are kept by the day, so a window on them is in days; one on orders is free."""
+    if within is None or counted == ORDERS:
+        return within
+    if within % timedelta(days=1) or within > timedelta(days=MAX_EVENT_DAYS):
+        raise ValueError(f"events are counted by the day: use whole days, at most {MAX_EVENT_DAYS}d")
+    return within
+
+
 class Count(_Operated):
     """How many orders, or events of one name, there were within a time up to now; ever, without `within`.
 
@@ -147,11 +156,7 @@ class Count(_Operated):
     @field_validator("within")
     @classmethod
     def _in_days(cls, within: timedelta | None, info: ValidationInfo) -> timedelta | None:
-        if within is None or info.data.get("count") == ORDERS:
-            return within
-        if within % timedelta(days=1) or within > timedelta(days=MAX_EVENT_DAYS):
-            raise ValueError(f"events are counted by the day: use whole days, at most {MAX_EVENT_DAYS}d")
-        return within
+        return _whole_days(within, info.data.get("count", ORDERS))
 
     @field_validator("equals", "above", "at_least", "below", "at_most")
     @classmethod
@@ -175,8 +180,32 @@ class Sum(_Operated):
         return amount_of(raw, kind=Kind.MONEY, context=context_of(info))
 
 
+class Measure(Node):
+    """A quantity without a bound, such as `{sum: orders.revenue, within: 365d}`: what a parameter is computed from."""
+
+    sum: Literal["orders.revenue"] | None = None
+    count: str | None = Field(default=None, min_length=1, max_length=100)
+    within: Within = None
+
+    @property
+    def kind(self) -> Kind:
+        """MONEY for a sum, NUMBER for a count."""
+        return Kind.NUMBER if self.sum is None else Kind.MONEY
+
+    @field_validator("within")
+    @classmethod
+    def _in_days(cls, within: timedelta | None, info: ValidationInfo) -> timedelta | None:
+        return _whole_days(within, info.data.get("count") or ORDERS)
+
+    @model_validator(mode="after")
+    def _one_quantity(self) -> Self:
+        if (self.sum is None) is (self.count is None):
+            raise ValueError("must have exactly one of sum and count")
+        return self
+
+
 class Multiple(Node):
-    """A bound that is the customer's own: `times` a duration field, kept between `min` and `max`; `min` while it is absent."""
+    """A bound of the customer's own: `times` a duration field, between `min` and `max`; `min` while it is absent."""
 
     times: Decimal = Field(gt=0, le=100)
     of: str
@@ -303,6 +332,7 @@ def problems(error: ValidationError, path: str) -> list[str]:
 _WORDS = {
     "extra_forbidden": "not known here; remove it or correct its spelling",
     "missing": "missing; add it",
+    "string_pattern_mismatch": "must be small letters, digits and underscores, beginning with a letter",
 }
 
 

@@ -1,0 +1,158 @@
+"""From parsed YAML files to a checked program: every mistake is named with its file and path, all of them at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from regulars.domain.errors import BadInputError
+from regulars.domain.money import currency_exponent
+from regulars.domain.parameters import ParameterDefinition, ProgramParameters
+from regulars.domain.program import Campaign, ChurnModel, FrequencyCap, Name, Program, Segment, plan_of
+from regulars.domain.rules.operands import RuleContext
+from regulars.domain.rules.tree import MAX_DEPTH, bounds_problem, problems
+
+BAD_PROGRAM = "bad_program"
+MAX_SEGMENTS = 200
+MAX_CAMPAIGNS = 100
+_SECTIONS: dict[str, TypeAdapter[Any]] = {
+    "parameters": TypeAdapter(dict[Name, ParameterDefinition]),
+    "churn": TypeAdapter(ChurnModel),
+    "segments": TypeAdapter(tuple[Segment, ...]),
+    "campaigns": TypeAdapter(tuple[Campaign, ...]),
+    "frequency_cap": TypeAdapter(FrequencyCap),
+}
+_ABSENT: dict[str, Any] = {
+    "parameters": {}, "churn": ChurnModel(), "segments": (), "campaigns": (), "frequency_cap": None,
+}  # fmt: skip
+
+
+@dataclass
+class _Draft:
+    """A program on its way: where each section stands, what has been read, what is wrong."""
+
+    sections: dict[str, tuple[str, Any]]
+    context: RuleContext = field(default_factory=RuleContext)
+    problems: list[str] = field(default_factory=list)
+
+    def read(self, section: str) -> Any:
+        """The section's value in the present context, its absent value when it is missing or wrong."""
+        if section not in self.sections:
+            return _ABSENT[section]
+        file, data = self.sections[section]
+        try:
+            return _SECTIONS[section].validate_python(data, context=self.context)
+        except ValidationError as error:
+            self.problems += problems(error, f"{file}: {section}")
+            return _ABSENT[section]
+
+    def say(self, section: str, path: str, problem: str) -> None:
+        """Add a problem that no single value shows."""
+        self.problems.append(f"{self.sections[section][0]}: {section}{path}: {problem}")
+
+
+def load_program(files: Mapping[str, object], parameters: ProgramParameters | None = None) -> Program:
+    """The program in parsed YAML files (name to data), each a mapping of sections; a section stands in one file only.
+
+    Raises BadInputError `bad_program` whose detail names file, path and fix of everything that is wrong.
+    """
+    draft = _Draft(_merged(files))
+    currency = _currency(draft)
+    draft.context = RuleContext(currency=currency)
+    definitions = draft.read("parameters")
+    draft.context = replace(draft.context, parameters={name: item.of.kind for name, item in definitions.items()})
+    churn = draft.read("churn")
+    draft.context = replace(draft.context, churn_bands=frozenset(band.name for band in churn.bands))
+    program = Program(
+        version="",
+        currency=currency,
+        segments=draft.read("segments"),
+        churn=churn,
+        campaigns=draft.read("campaigns"),
+        definitions=definitions,
+        parameters=parameters or ProgramParameters(),
+        frequency_cap=draft.read("frequency_cap"),
+    )
+    _check_names(draft, program)
+    if draft.problems:
+        raise BadInputError(BAD_PROGRAM, "\n".join(draft.problems))
+    plan_of(program)
+    return replace(program, version=_version(draft, program.values))
+
+
+def with_parameters(program: Program, files: Mapping[str, object], parameters: ProgramParameters) -> Program:
+    """The same files' program under other parameters; `program` itself when those change no value."""
+    changed = replace(program, parameters=parameters)
+    if changed.values == program.values:
+        return (
+            program if parameters.version == program.parameters.version else replace(changed, version=program.version)
+        )
+    return replace(changed, version=_version(_Draft(_merged(files)), changed.values))
+
+
+def _merged(files: Mapping[str, object]) -> dict[str, tuple[str, Any]]:
+    """Section name to file name and data. Raises BadInputError on anything but known sections, each in one file."""
+    sections: dict[str, tuple[str, Any]] = {}
+    known = ("currency", *_SECTIONS)
+    for file, data in sorted(files.items()):
+        if problem := bounds_problem(data, depth=2 * MAX_DEPTH + 8, nodes=50_000):
+            raise BadInputError(BAD_PROGRAM, f"{file}: {problem}")
+        if not isinstance(data, Mapping):
+            raise BadInputError(BAD_PROGRAM, f"{file}: must be a mapping with sections such as segments or campaigns")
+        for section, value in data.items():
+            if section not in known:
+                raise BadInputError(BAD_PROGRAM, f"{file}: {section}: no such section; there are {', '.join(known)}")
+            if section in sections:
+                raise BadInputError(BAD_PROGRAM, f"{file}: {section}: stands in {sections[section][0]} already")
+            sections[section] = (file, value)
+    return sections
+
+
+def _currency(draft: _Draft) -> str:
+    file, currency = draft.sections.get("currency", ("program", None))
+    if not isinstance(currency, str):
+        raise BadInputError(BAD_PROGRAM, f"{file}: currency: missing; add an ISO 4217 code such as EUR")
+    try:
+        currency_exponent(currency)
+    except BadInputError as error:
+        raise BadInputError(BAD_PROGRAM, f"{file}: currency: {error.detail}") from error
+    return currency
+
+
+def _check_names(draft: _Draft, program: Program) -> None:
+    """What only the whole shows: names used twice, campaigns for segments that nobody defines, too many of a kind."""
+    segments = [segment.name for segment in program.segments]
+    for section, names, most in (
+        ("segments", segments, MAX_SEGMENTS),
+        ("campaigns", [campaign.name for campaign in program.campaigns], MAX_CAMPAIGNS),
+        ("churn", [band.name for band in program.churn.bands], MAX_SEGMENTS),
+    ):
+        for name in _repeated(names):
+            draft.say(section, "", f"{name} is there twice; names must be unique")
+        if len(names) > most:
+            draft.say(section, "", f"keep it within {most}")
+    if any(problem.partition(": ")[2].startswith("segments") for problem in draft.problems):
+        return  # what is wrong there would be said again for each campaign
+    for position, campaign in enumerate(program.campaigns):
+        if campaign.segment not in segments:
+            near = get_close_matches(campaign.segment, segments, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            draft.say("campaigns", f".{position}.segment", f"there is no segment {campaign.segment}{hint}")
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    seen: set[str] = set()
+    return [name for name in names if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
+
+
+def _version(draft: _Draft, values: Mapping[str, int]) -> str:
+    """16 hex digits over what the files say and the values in force: a refresh that changes no value keeps it."""
+    data = {section: value for section, (_, value) in draft.sections.items()}
+    text = json.dumps([data, values], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

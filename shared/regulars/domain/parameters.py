@@ -1,0 +1,90 @@
+"""Population parameters: thresholds that all customers together decide, such as what a big spender spends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+
+from regulars.domain.instants import from_millis, to_millis
+from regulars.domain.rules.operands import ParameterRef, amount_of, context_of
+from regulars.domain.rules.tree import Measure, Node
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramParameters:
+    """Parameter values as one refresh computed them. `version` grows with each refresh; 0: there was none.
+
+    `values` are minor units of the program's currency, or numbers, by parameter name.
+    """
+
+    version: int = 0
+    computed_at: datetime | None = None
+    values: Mapping[str, int] = field(default_factory=dict)
+
+
+def parameters_to_doc(parameters: ProgramParameters) -> dict[str, Any]:
+    """The JSON document of parameters; `computed_at` as epoch milliseconds."""
+    computed = None if parameters.computed_at is None else to_millis(parameters.computed_at)
+    return {"version": parameters.version, "computed_at": computed, "values": dict(sorted(parameters.values.items()))}
+
+
+def parameters_from_doc(doc: Mapping[str, Any]) -> ProgramParameters:
+    """The inverse of `parameters_to_doc`."""
+    computed = doc["computed_at"]
+    return ProgramParameters(doc["version"], None if computed is None else from_millis(computed), dict(doc["values"]))
+
+
+def _whole(raw: Any) -> Any:
+    if isinstance(raw, bool):
+        raise ValueError("must be a number")  # noqa: TRY004 - pydantic collects ValueError, not TypeError
+    return raw
+
+
+class ParameterDefinition(Node):
+    """How a parameter comes about: a percentile of a measure over the customers who have any of it.
+
+    `default` (minor units, or a number) stands before the first refresh and while fewer than `minimum_customers` have
+    any.
+    """
+
+    percentile: Annotated[Decimal, BeforeValidator(_whole)] = Field(gt=0, le=100)
+    of: Measure
+    minimum_customers: Annotated[int, BeforeValidator(_whole)] = Field(default=20, ge=1, le=1_000_000)
+    default: Any
+
+    @field_validator("default")
+    @classmethod
+    def _fits(cls, raw: Any, info: ValidationInfo) -> int:
+        if "of" not in info.data:
+            return 0  # the measure itself was refused: say only that
+        amount = amount_of(raw, kind=info.data["of"].kind, context=context_of(info))
+        if isinstance(amount, ParameterRef):
+            raise ValueError("must be a value, not another parameter")  # noqa: TRY004 - as above
+        return amount
+
+
+def nearest_rank(values: Sequence[int], percentile: Decimal) -> int:
+    """The smallest of `values` such that at least `percentile` % of them are not greater: rank ceil(P/100 x n).
+
+    This is the inverse of the empirical distribution function (Hyndman & Fan, "Sample Quantiles in Statistical
+    Packages", The American Statistician 50(4), 1996, definition 1): always one of the values, no interpolation.
+    Raises ValueError without values or for a percentile outside (0, 100].
+    """
+    if not values or not 0 < percentile <= 100:  # noqa: PLR2004 - per cent
+        raise ValueError("needs values, and a percentile above 0 and at most 100")
+    rank = -(-percentile * len(values) // 100)
+    return sorted(values)[int(rank) - 1]
+
+
+def parameter_value(definition: ParameterDefinition, measures: Iterable[int]) -> int:
+    """The parameter's value given every customer's measure; customers with none of it (0 or less) are left out."""
+    some = [measure for measure in measures if measure > 0]
+    if len(some) < definition.minimum_customers:
+        default: int = definition.default
+        return default
+    return nearest_rank(some, definition.percentile)

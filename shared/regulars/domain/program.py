@@ -1,0 +1,231 @@
+"""The program: segments, churn bands and campaigns as a store writes them down, and its compiled form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from regulars.domain.parameters import ParameterDefinition, ProgramParameters
+from regulars.domain.plan import FeaturePlan, plan_of_rules
+from regulars.domain.rules.compile import Facts, measured
+from regulars.domain.rules.describe import described
+from regulars.domain.rules.durations import LONGEST, parse_duration
+from regulars.domain.rules.evaluate import CHURN_BAND, Evaluation, Evaluator
+from regulars.domain.rules.explain import Scene, Trace, explained
+from regulars.domain.rules.tree import Duration, Node, Rule
+from regulars.domain.rules.view import View
+from regulars.domain.sends import Channel
+
+__all__ = [
+    "Campaign", "ChurnBand", "ChurnModel", "CompiledProgram", "FrequencyCap", "OncePer", "Program", "ProgramParameters",
+    "Segment", "compile_program", "plan_of",
+]  # fmt: skip
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+"""Names go into keys, metrics and file names: small letters, digits and underscores."""
+Text = Annotated[str, Field(max_length=500)]
+NO_WAIT = timedelta(0)
+
+
+def _wait(raw: Any) -> timedelta:
+    return NO_WAIT if raw == 0 and not isinstance(raw, bool) else parse_duration(raw)
+
+
+class OncePer(StrEnum):
+    """What makes an occasion a new one, so that a campaign may write again: never, another cart, another order."""
+
+    CUSTOMER = "customer"
+    CART = "cart"
+    ORDER = "order"
+
+
+class Segment(Node):
+    """A named group of customers: those for whom the rule holds."""
+
+    name: Name
+    description: Text = ""
+    rule: Rule
+
+
+class ChurnBand(Node):
+    """One band of the churn model: the customers for whom the rule holds and no earlier band's does."""
+
+    name: Name
+    description: Text = ""
+    rule: Rule
+
+
+class ChurnModel(Node):
+    """Bands in order of precedence; a customer for whom none holds (no orders yet) has no band."""
+
+    bands: tuple[ChurnBand, ...] = Field(default=(), max_length=10)
+
+
+class Campaign(Node):
+    """One message to each customer who enters a segment.
+
+    `wait` after the entry, then membership and `when` are looked at again. `not_after`: how long after the decision the
+    message may still go out. `priority`: the higher goes first where campaigns compete for the frequency cap.
+    """
+
+    name: Name
+    description: Text = ""
+    channel: Channel
+    template: Name
+    segment: Name
+    wait: Annotated[timedelta, BeforeValidator(_wait)] = NO_WAIT
+    once_per: OncePer
+    not_after: Duration = timedelta(days=1)
+    priority: int = Field(default=0, ge=0, le=1000)
+    when: Rule | None = None
+
+
+class FrequencyCap(Node):
+    """At most `messages` within a time that ends now, over all channels together or for each alone."""
+
+    messages: int = Field(ge=1, le=100)
+    within: Duration = Field(le=LONGEST)
+    per: Literal["all", "channel"] = "all"
+
+    @property
+    def per_channel(self) -> bool:
+        """Whether each channel has its own allowance."""
+        return self.per == "channel"
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything that decides, as checked data. `version` changes when, and only when, a decision could.
+
+    Made by `regulars.domain.loading.load_program`, which guarantees that names are unique and references resolve.
+    """
+
+    version: str
+    currency: str
+    segments: tuple[Segment, ...]
+    churn: ChurnModel
+    campaigns: tuple[Campaign, ...]
+    definitions: Mapping[str, ParameterDefinition]
+    parameters: ProgramParameters
+    frequency_cap: FrequencyCap | None = None
+
+    @cached_property
+    def values(self) -> dict[str, int]:
+        """Every defined parameter's value in force: the refresh's, or the default before it."""
+        return {
+            name: self.parameters.values.get(name, definition.default) for name, definition in self.definitions.items()
+        }
+
+    @cached_property
+    def compiled(self) -> CompiledProgram:
+        """The compiled form, made once."""
+        return compile_program(self)
+
+    def describe(self, segment: str) -> str:
+        """A segment's rule in plain English. Raises KeyError on an unknown segment."""
+        return described(_by_name(self.segments)[segment].rule, self.currency)
+
+
+def _by_name(items: Iterable[Segment]) -> dict[str, Segment]:
+    return {item.name: item for item in items}
+
+
+def _rules(program: Program) -> list[Any]:
+    rules: list[Any] = [segment.rule for segment in program.segments]
+    rules += [band.rule for band in program.churn.bands]
+    rules += [campaign.when for campaign in program.campaigns if campaign.when is not None]
+    rules += [definition.of for definition in program.definitions.values()]
+    return rules
+
+
+def plan_of(program: Program) -> FeaturePlan:
+    """The event counters that the program's rules look at. Raises BadInputError when they are too many."""
+    return plan_of_rules(_rules(program))
+
+
+class CompiledProgram:
+    """A program ready to run over customers. Immutable; one per program version and process."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.version = program.version
+        self.currency = program.currency
+        self.frequency_cap = program.frequency_cap
+        self.cap_window = program.frequency_cap.within if program.frequency_cap else NO_WAIT
+        self.plan = plan_of(program)
+        self._segments = _by_name(program.segments)
+        self._rank = {
+            campaign.name: (-campaign.priority, position) for position, campaign in enumerate(program.campaigns)
+        }
+        self._campaigns = {campaign.name: campaign for campaign in program.campaigns}
+        self._of_segment: dict[str, list[Campaign]] = {}
+        for campaign in program.campaigns:
+            self._of_segment.setdefault(campaign.segment, []).append(campaign)
+        self._evaluator = Evaluator(
+            churn_bands=[(band.name, band.rule) for band in program.churn.bands],
+            segments=[(segment.name, segment.rule) for segment in program.segments],
+            conditions={campaign.name: campaign.when for campaign in program.campaigns if campaign.when is not None},
+            values=program.values,
+        )
+
+    def evaluate(self, view: View, now: datetime) -> Evaluation:
+        """Churn band, memberships and next flip in one pass: about the cost of one of them."""
+        return self._evaluator.evaluate(view, now)
+
+    def churn_band(self, view: View, now: datetime) -> str | None:
+        """The first churn band whose rule holds, None when none does."""
+        return self._evaluator.churn_band(view, now)
+
+    def memberships(self, view: View, now: datetime) -> frozenset[str]:
+        """Names of the segments that the customer is in."""
+        return self._evaluator.memberships(view, now)
+
+    def next_flip(self, view: View, now: datetime) -> datetime | None:
+        """The earliest instant after `now` at which band or memberships may change by themselves; never too late."""
+        return self._evaluator.next_flip(view, now)
+
+    def explain(self, segment: str, view: View, now: datetime) -> Trace:
+        """Why the customer is in a segment or not, operand by operand. Raises KeyError on an unknown segment."""
+        return self._explained(self._segments[segment].rule, view, now)
+
+    def explain_churn(self, view: View, now: datetime) -> dict[str, Any]:
+        """The band and the trace of every band's rule, in order of precedence."""
+        bands = [{"band": band.name, "why": self._explained(band.rule, view, now)} for band in self.program.churn.bands]
+        return {"churn_band": self.churn_band(view, now), "bands": bands}
+
+    def applies(self, campaign: Campaign, view: View, now: datetime) -> bool:
+        """Whether the campaign's extra rule (`when`) holds; True for a campaign without one."""
+        return self._evaluator.condition(campaign.name, view, now)
+
+    def explain_campaign(self, campaign: Campaign, view: View, now: datetime) -> Trace:
+        """Why the campaign's extra rule holds or not; `{"ok": True}` for a campaign without one."""
+        return {"ok": True} if campaign.when is None else self._explained(campaign.when, view, now)
+
+    def campaigns_of(self, segment: str) -> Sequence[Campaign]:
+        """The campaigns that an entry into a segment starts, in the order of the program."""
+        return self._of_segment.get(segment, ())
+
+    def by_priority(self, campaigns: Iterable[str]) -> list[Campaign]:
+        """The named campaigns, the higher priority first, else in the program's order; unknown names are left out."""
+        known = [name for name in campaigns if name in self._campaigns]
+        return [self._campaigns[name] for name in sorted(known, key=self._rank.__getitem__)]
+
+    def measures(self, view: View, now: datetime) -> dict[str, int]:
+        """The customer's part in each population parameter, by its name; for the refresh."""
+        return {name: measured(definition.of, view, now) for name, definition in self.program.definitions.items()}
+
+    def _explained(self, rule: Any, view: View, now: datetime) -> Trace:
+        facts = Facts(view)
+        facts[CHURN_BAND] = self.churn_band(view, now)
+        return explained(rule, Scene(facts, now, self.program.values, self.currency))
+
+
+def compile_program(program: Program) -> CompiledProgram:
+    """The program ready to run. Raises BadInputError when profiles would grow too large (see `plan_of`)."""
+    return CompiledProgram(program)
