@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regulars.domain.events import Event, EventType, Trust, event_id_of
 from regulars.domain.instants import to_millis
 from regulars.domain.sends import SendRecord, SendStatus, Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
 
 SOURCE = "regulars"
 UNSUBSCRIBED = "Unsubscribed"
@@ -32,7 +34,7 @@ def own_event(
     source: str = SOURCE,
     context: Mapping[str, Any] | None = None,
 ) -> Event:
-    """An event that Regulars makes itself (trust `system`). The same arguments give the same event, so it can be made again.
+    """An event that Regulars makes itself (trust `system`). The same arguments give the same event.
 
     `at` is when it happened, `received_at` (default `at`) when Regulars learnt of it.
     """

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regulars.domain.errors import PermanentError
 from regulars.domain.instants import from_millis, to_millis
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 CLAIM_LEASE = timedelta(minutes=10)
-"""A claim that has not been settled after this long belongs to an attempt that died: longer than any function may run."""
+"""A claim not settled after this long belongs to an attempt that died: it is longer than any function may run."""
 
 # Why the ledger withholds or doubts, beside the engine's own reason codes (docs/reasons.md).
 EXPIRED, OPTED_OUT, REJECTED, UNSAFE_CONTENT = "expired", "opted_out", "rejected", "unsafe_content"
@@ -37,8 +39,8 @@ class SendStatus(StrEnum):
 
 
 class ClaimOutcome(StrEnum):
-    """CLAIMED: this attempt, and no other, may call the provider. TAKEN: settled before. IN_FLIGHT: another attempt holds
-    it. ABANDONED: another attempt held it and died; it is UNKNOWN now. OPTED_OUT, EXPIRED: it is WITHHELD now."""
+    """CLAIMED: this attempt, and no other, may call the provider. TAKEN: settled before. IN_FLIGHT: held by another
+    attempt. ABANDONED: held by another attempt that died; it is UNKNOWN now. OPTED_OUT, EXPIRED: it is WITHHELD now."""
 
     CLAIMED = "claimed"
     TAKEN = "taken"
@@ -49,7 +51,7 @@ class ClaimOutcome(StrEnum):
 
 
 class TemplateError(PermanentError):
-    """The template is wrong (unknown, a missing variable, no unsubscribe link): mend it, then redrive the dead letters."""
+    """The template is wrong (unknown, a missing variable, no unsubscribe link): mend it, redrive the dead letters."""
 
 
 class UnsafeContentError(PermanentError):
@@ -65,10 +67,10 @@ def send_key(*, campaign: str, address_node: str, occurrence: str) -> str:
 class SendRecord:
     """One decision about one message.
 
-    `withheld` is the reason code when the engine decided not to send (docs/reasons.md), else None. `address` is the e-mail
-    address or E.164 number, `address_node` its node id (the ledger's partition). `consent_at` is the consent instant that
-    the decision relied on. `variables` feed the template. `trace` says why, check by check, in order. `not_after`: a
-    message that is still unsent then is withheld as `expired`.
+    `withheld` is the reason code when the engine decided not to send (docs/reasons.md), else None. `address` is the
+    e-mail address or E.164 number, `address_node` its node id (the ledger's partition). `consent_at` is the consent
+    instant that the decision relied on. `variables` feed the template. `trace` says why, check by check, in order.
+    `not_after`: a message that is still unsent then is withheld as `expired`. `content_hash` identifies the text sent.
     """
 
     send_key: str
@@ -131,7 +133,7 @@ def send_record_to_doc(record: SendRecord) -> dict[str, Any]:
 
 def send_record_from_doc(doc: dict[str, Any]) -> SendRecord:
     """The inverse of `send_record_to_doc`."""
-    values = {name: from_millis(value) if name in _INSTANTS else value for name, value in doc.items()}
+    values: dict[str, Any] = {name: from_millis(value) if name in _INSTANTS else value for name, value in doc.items()}
     values["trace"] = tuple(doc.get("trace", ()))
     values["channel"] = Channel(doc["channel"])
     values["status"] = SendStatus(doc.get("status", "PENDING"))
@@ -140,7 +142,7 @@ def send_record_from_doc(doc: dict[str, Any]) -> SendRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailMessage:
-    """A rendered e-mail. `headers` are extra ones, such as List-Unsubscribe; `tags` come back in the provider's events."""
+    """A rendered e-mail. `headers`: extra ones, such as List-Unsubscribe. `tags` come back in the provider's events."""
 
     to: str
     subject: str
@@ -160,7 +162,7 @@ class SmsMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """What an unsubscribe link is about: one channel of one address, and the message that carried the link, if known."""
+    """What an unsubscribe link is about: one channel of one address, and the message that carried the link."""
 
     address_node: str
     channel: Channel
