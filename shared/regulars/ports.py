@@ -45,7 +45,8 @@ class Queue(Protocol):
     """A standard queue: at least once, in no particular order."""
 
     def send(self, messages: Sequence[QueueMessage]) -> None:
-        """Returns only when the queue has taken every message; entries that fail are sent again, then TransientError."""
+        """Returns only when the queue has taken every message; entries that fail are sent again, then
+        TransientError."""
 
 
 class EventLog(Protocol):
@@ -76,9 +77,9 @@ class EventLog(Protocol):
 class CustomerStore(Protocol):
     """The projection: PROFILE, ORDERS and STATE items by node id.
 
-    Every put carries the version it read (0: there was none) and a fresh `owner`. A put that finds another version raises
-    VersionConflictError, unless the item there was written by the same `owner`: then an earlier answer was lost and the put
-    has succeeded.
+    Every put carries the version it read (0: there was none) and a fresh `owner`. A put that finds another version
+    raises VersionConflictError, unless the item there was written by the same `owner`: then an earlier answer was
+    lost and the put has succeeded.
     """
 
     def heads(self, nodes: Sequence[str]) -> dict[str, Head]:
@@ -87,7 +88,8 @@ class CustomerStore(Protocol):
     def put_profile(
         self, node: str, profile: Profile, *, applied: Sequence[Fact] | None, expected: int, owner: str
     ) -> None:
-        """`applied`: the facts this write folded in, in order, for the evaluation; None: too many to step one by one."""
+        """`applied`: the facts this write folded in, in order, for the evaluation; None: too many to step one by
+        one."""
 
     def put_orders(
         self, node: str, orders: OrderBook, *, applied: Sequence[Fact] | None, expected: int, owner: str
@@ -110,7 +112,8 @@ class CustomerStore(Protocol):
 
 
 class SendLedger(Protocol):
-    """One record per send key; the claim is the only way to the right to call a provider (docs/adr/0004-send-protocol.md)."""
+    """One record per send key; the claim is the only way to the right to call a provider
+    (docs/adr/0004-send-protocol.md)."""
 
     def claim(self, record: SendRecord, *, attempt: str, now: datetime) -> Claim:
         """Take PENDING (or nothing yet) to SENDING, then make sure that the address has not opted out since
@@ -119,19 +122,30 @@ class SendLedger(Protocol):
         When TransientError is raised nothing may be sent; the claim is given back if that is still possible.
         """
 
-    def settle(self, record: SendRecord, *, attempt: str, status: SendStatus, provider_id: str | None, reason: str | None,
-               now: datetime) -> SendRecord:
-        """SENDING by this attempt -> SENT, UNKNOWN, PENDING (may be claimed again) or WITHHELD; UNKNOWN -> SENT too, because
-        the attempt knows. Returns the record as it is now: whoever settled it before wins. Raises PermanentError when
-        there is no such record."""
+    def settle(
+        self,
+        record: SendRecord,
+        *,
+        attempt: str,
+        status: SendStatus,
+        provider_id: str | None,
+        reason: str | None,
+        now: datetime,
+    ) -> SendRecord:
+        """SENDING by this attempt -> SENT, UNKNOWN, PENDING (may be claimed again) or WITHHELD; UNKNOWN -> SENT too,
+        because the attempt knows. Returns the record as it is now: whoever settled it before wins. Raises
+        PermanentError when there is no such record."""
 
     def resolve(self, address_node: str, send_key: str, *, provider_id: str | None, now: datetime) -> SendRecord | None:
-        """A provider's event proves that the message went out: anything but WITHHELD -> SENT, reason `confirmed_by_event`.
+        """A provider's event proves that the message went out: anything but WITHHELD -> SENT, reason
+        `confirmed_by_event`.
 
-        Returns the record when it is, now or since before, settled by such an event; None when there was nothing to settle."""
+        Returns the record when it is, now or since before, settled by such an event; None when there was nothing to
+        settle."""
 
     def withhold(self, record: SendRecord, *, reason: str, now: datetime) -> SendRecord:
-        """Nothing yet or PENDING -> WITHHELD. Any other record of the same key wins. Returns the record as it is now."""
+        """Nothing yet or PENDING -> WITHHELD. Any other record of the same key wins. Returns the record as it is
+        now."""
 
     def sends(self, address_node: str) -> list[SendRecord]:
         """All records of one address in order of decision instant, without `variables`."""
@@ -160,7 +174,9 @@ class Texter(Protocol):
 class ProgramStore(Protocol):
     """The program in force: segments, churn bands and campaigns as files, parameters as computed by the refresh."""
 
-    def current(self) -> Program: ...
+    def current(self, *, parameters_version: int = 0) -> Program:
+        """The program in force. It may lag the latest parameters by a minute, but never has older ones than
+        `parameters_version`, if those have been published: who is told of a refresh decides by it."""
 
     def publish(self, parameters: ProgramParameters) -> None:
         """Put newer parameters in force; an older version than the one in force changes nothing."""
@@ -173,8 +189,8 @@ class Secrets(Protocol):
 
 class Templates(Protocol):
     def render(self, template: str, channel: str, variables: Mapping[str, object]) -> Mapping[str, str]:
-        """`email`: subject, html, text; `sms`: text. Raises TemplateError (unknown template, missing variable, too long) or
-        UnsafeContentError (a line break in the subject)."""
+        """`email`: subject, html, text; `sms`: text. Raises TemplateError (unknown template, missing variable, too
+        long) or UnsafeContentError (a line break in the subject)."""
 
 
 class UnsubscribeTokens(Protocol):

@@ -21,7 +21,8 @@ class Image:
 
 
 def change_of(id_: str, node: str, kind: str, before: Image | None, after: Image | None) -> Change | None:
-    """The change, or None for a write that is nobody's business (a removal, a state with nothing to relay, a ledger row)."""
+    """The change, or None for a write that is nobody's business (a removal, a state with nothing to relay, a ledger
+    row)."""
     if after is None:
         return None
     if kind == STATE:

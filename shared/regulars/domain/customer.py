@@ -11,7 +11,7 @@ from typing import Any
 from regulars.domain.facts import GRANTED, CartLine, ConsentRecord, Fact
 from regulars.domain.identity import NodeKind, node_id
 from regulars.domain.instants import day_start, to_millis
-from regulars.domain.orders import OrderBook, TooManyOrdersError
+from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile, fold
 from regulars.domain.profile import merged as profiles_merged
 
@@ -39,8 +39,9 @@ class Address:
 class Customer:
     """One customer at `now`; implements the rules' View.
 
-    `currency` is the program's: revenue in other currencies is not counted (orders are). `churn_band` is set by the engine
-    before the segments are evaluated. Values that are expensive to derive are derived once, when first asked for.
+    `currency` is the program's: revenue in other currencies is not counted (orders are). `churn_band` is set by the
+    engine before the segments are evaluated. Values that are expensive to derive are derived once, when first asked
+    for.
     """
 
     __slots__ = ("_fields", "_lines", "_orders", "_totals", "book", "churn_band", "currency", "now", "profile", "root")
@@ -61,10 +62,7 @@ class Customer:
         """The customer once `fact` is folded in."""
         book = self.book
         if fact.order:
-            try:
-                book = book.with_entry(*fact.order)
-            except TooManyOrdersError:
-                book = self.book  # update_customers has kept the order as a bad row
+            book, _ = book.with_entries((fact.order,))  # a refused one is kept as a bad row by update_customers
         changed = Customer(self.root, fold(self.profile, (fact,), plan), book, currency=self.currency, now=self.now)
         changed.churn_band = self.churn_band
         if book is self.book:
@@ -74,7 +72,8 @@ class Customer:
     # -- the rules' View
 
     def value(self, field: str) -> Value:
-        """The value of a catalogue field at `now`, None when the customer has none. Raises KeyError on an unknown field."""
+        """The value of a catalogue field at `now`, None when the customer has none. Raises KeyError on an unknown
+        field."""
         getter = self._fields.get(field)
         if getter is not None:
             return getter(self)
@@ -173,7 +172,7 @@ class Customer:
             return counter.total if counter else 0
         if what not in ("first_at", "last_at"):
             raise KeyError(f"events.{rest}")
-        return getattr(counter, what) if counter else None  # type: ignore[no-any-return] # two datetime attributes
+        return getattr(counter, what) if counter else None
 
 
 def customer_of(
@@ -257,8 +256,6 @@ _FIELDS: dict[str, Callable[[Customer], Value]] = {
 }
 
 
-
-
 def template_variables(customer: Customer) -> dict[str, Any]:
     """What a message template may say about the customer; each key is always there, None where nothing is known."""
     traits: dict[str, Any] = {name: value for name, (value, _) in customer.profile.traits.items()}
@@ -269,8 +266,13 @@ def template_variables(customer: Customer) -> dict[str, Any]:
         newest = sorted(lines.values(), key=lambda line: line.at, reverse=True)
         cart = {
             "items": [
-                {"name": line.name, "quantity": line.quantity, "price_minor": line.price_minor, "url": line.url,
-                 "image_url": line.image_url}
+                {
+                    "name": line.name,
+                    "quantity": line.quantity,
+                    "price_minor": line.price_minor,
+                    "url": line.url,
+                    "image_url": line.image_url,
+                }
                 for line in newest
             ],
             "value_minor": _cart_value(customer),

@@ -1,9 +1,11 @@
 """`step`: the one place where anything is decided.
 
-    outcome = step(customer, state, facts, now, program)      pure: new state, with what is to be sent and told in its outbox
+    outcome = step(customer, state, facts, now, program)      pure: new state, with what is to be sent and told in its
+    outbox
 
-Facts are taken one by one in the order in which they were applied, and due instants in between are fired first, so one step
-with ten facts equals ten steps with one. The same function runs live, in the nightly refresh, in a backtest and in tests.
+Facts are taken one by one in the order in which they were applied, and due instants in between are fired first, so
+one step with ten facts equals ten steps with one. The same function runs live, in the nightly refresh, in a backtest
+and in tests.
 """
 
 from __future__ import annotations
@@ -81,17 +83,17 @@ class _Run:
         """Membership, churn band, campaigns and the next due instant as of `now`."""
         customer, state, program = self.customer, self.state, self.program
         customer.now = state.clock = now
-        band = program.churn_band(customer, now)
+        verdict = program.evaluate(customer, now)
+        band, members = verdict.churn_band, verdict.memberships
         if band != state.churn_band:
             self.tell("Churn Band Changed", now, {"from": state.churn_band, "to": band, "trigger": trigger})
             state.churn_band = band
         customer.churn_band = band
-        members = program.memberships(customer, now)
         if members != state.memberships.keys():
             self.move(members, now, trigger)
         self.decide_campaigns(now)
         state.program_version = program.version
-        flips = (program.next_flip(customer, now), customer.next_consent_expiry())
+        flips = (verdict.next_flip, customer.next_consent_expiry())
         waits = (pending.decide_at for pending in state.pending.values())
         state.flips_at = min((instant for instant in (*flips, *waits) if instant is not None), default=None)
 
@@ -118,7 +120,7 @@ class _Run:
         over = [name for name, pending in state.pending.items() if pending.decide_at <= now]
         for campaign in self.program.by_priority(over):
             pending = state.pending.pop(campaign.name)
-            record = decide_message(campaign, pending, self.customer, state, self.program, now)
+            record = decide_message(campaign, pending, self.customer, state, program=self.program)
             if record is None:
                 continue
             state.decided[record["send_key"]] = now

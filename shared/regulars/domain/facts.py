@@ -1,6 +1,7 @@
 """Facts: what the fold takes from an event. Everything else about an event stays in the lake.
 
-A fact is small enough to travel with the item that it changed, so that the evaluation can take a write's facts one by one.
+A fact is small enough to travel with the item that it changed, so that the evaluation can take a write's facts one by
+one.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from regulars.domain.errors import BadInputError
 from regulars.domain.events import Event, EventType, Trust
 from regulars.domain.identity import NodeKind, node_id, normalised_email, normalised_phone
 from regulars.domain.instants import from_millis, to_millis
 from regulars.domain.money import currency_exponent
-from regulars.domain.errors import BadInputError
 from regulars.domain.orders import OrderEntry, entry_from_doc, entry_of, entry_to_doc, order_key
 
 LINKED = "Linked"
@@ -23,6 +24,7 @@ GRANTED, DENIED = "granted", "denied"
 CONSENT_CATEGORIES = {"email_marketing": "email", "sms_marketing": "sms"}
 CHANNELS = ("email", "sms")
 _MAX_TEXT = 500
+_MAX_QUANTITY = 9_999
 _TOUCHES = frozenset({"Product Added", "Product Removed", "Cart Viewed", "Checkout Started"})
 _SUPPRESSIONS = {"Email Bounced": "bounced", "Email Marked as Spam": "complained"}
 _CALL_NAMES = {
@@ -50,7 +52,8 @@ class ConsentRecord:
 
 @dataclass(frozen=True, slots=True)
 class CartLine:
-    """A product in the cart as last heard of; `quantity` 0 means taken out. `price_minor` is in the program's currency."""
+    """A product in the cart as last heard of; `quantity` 0 means taken out. `price_minor` is in the program's
+    currency."""
 
     quantity: int
     at: datetime
@@ -149,7 +152,8 @@ def fact_of(event: Event, *, currency: str) -> Fact | None:
 
 
 def _traits_of(event: Event) -> dict[str, Any]:
-    """Scalar traits only, texts cut to 500 characters; contact addresses normalised, and left out when they are none."""
+    """Scalar traits only, texts cut to 500 characters; contact addresses normalised, and left out when they are
+    none."""
     traits: dict[str, Any] = {}
     for name, value in event.traits.items():
         if isinstance(value, str):
@@ -181,8 +185,9 @@ def _consents_of(event: Event, name: str) -> tuple[ConsentRecord, ...]:
     if not isinstance(categories, dict):
         return ()
     return tuple(
-        ConsentRecord(channel, GRANTED if categories[category] else DENIED, event.timestamp, event.source,
-                      event_id=event.event_id)
+        ConsentRecord(
+            channel, GRANTED if categories[category] else DENIED, event.timestamp, event.source, event_id=event.event_id
+        )
         for category, channel in CONSENT_CATEGORIES.items()
         if isinstance(categories.get(category), bool)
     )
@@ -196,8 +201,13 @@ def _consent_update(event: Event) -> tuple[ConsentRecord, ...]:
     expires = properties.get("expires_at")
     return (
         ConsentRecord(
-            channel, status, event.timestamp, _text(properties.get("source")) or event.source,
-            _text(properties.get("text_version")), _instant(expires), event.event_id,
+            channel,
+            status,
+            event.timestamp,
+            _text(properties.get("source")) or event.source,
+            _text(properties.get("text_version")),
+            _instant(expires),
+            event.event_id,
         ),
     )
 
@@ -210,8 +220,9 @@ def _order_consents(event: Event, consent: dict[str, Any]) -> list[ConsentRecord
             at = _instant(given.get("at")) or event.timestamp
             text = _text(given.get("text_version"))
             records.append(
-                ConsentRecord(channel, given["status"], min(at, event.received_at), event.source, text,
-                              event_id=event.event_id)
+                ConsentRecord(
+                    channel, given["status"], min(at, event.received_at), event.source, text, event_id=event.event_id
+                )
             )
     return records
 
@@ -273,7 +284,7 @@ def _product_key(product: dict[str, Any]) -> str | None:
 
 def _cart_line(product: dict[str, Any], at: datetime, currency: str, *, removed: bool) -> CartLine:
     quantity = product.get("quantity", 1)
-    whole = isinstance(quantity, int | float) and not isinstance(quantity, bool) and 0 < quantity < 10_000
+    whole = isinstance(quantity, int | float) and not isinstance(quantity, bool) and 0 < quantity <= _MAX_QUANTITY
     return CartLine(
         quantity=0 if removed else int(quantity) if whole else 1,
         at=at,
@@ -300,7 +311,15 @@ def _price(value: Any, currency: str) -> int | None:
 def consent_to_doc(record: ConsentRecord) -> list[Any]:
     """A compact JSON array in field order."""
     expires = None if record.expires_at is None else to_millis(record.expires_at)
-    return [record.channel, record.status, to_millis(record.at), record.source, record.text_version, expires, record.event_id]
+    return [
+        record.channel,
+        record.status,
+        to_millis(record.at),
+        record.source,
+        record.text_version,
+        expires,
+        record.event_id,
+    ]
 
 
 def consent_from_doc(doc: list[Any]) -> ConsentRecord:

@@ -1,14 +1,15 @@
 """Identifiers, and which of them are one customer.
 
 Resolution is deterministic: it depends on the set of links only, never on the order in which they came. The rules and
-default limits follow Segment's identity resolution settings (user_id before e-mail before the rest; limits; blocked values).
+default limits follow Segment's identity resolution settings (user_id before e-mail before the rest; limits; blocked
+values).
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 MAX_NODES = 50
@@ -33,6 +34,7 @@ _STRENGTH = {"u": 0, "e": 1, "p": 2, "a": 3}
 _LIMITS = {"a": {"u": 1, "e": 1, "p": 1}, "p": {"u": 1, "e": 1}, "e": {"u": 5}}
 
 _EMAIL = re.compile(r"[^\s@<>,;:\"]{1,64}@[^\s@<>,;:\"]+\.[^\s@<>,;:\".]{2,63}")
+_MAX_EMAIL = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets, with its brackets
 _PHONE = re.compile(r"\+[1-9]\d{6,14}")
 _PHONE_NOISE = str.maketrans("", "", " -.()/\u00a0")
 _BLOCKED = re.compile(r"[0-]*|-1|null|none|undefined|nil|nan|anonymous|guest|\[object object\]", re.IGNORECASE)
@@ -51,7 +53,7 @@ def is_blocked(identifier: str) -> bool:
 def normalised_email(text: str) -> str | None:
     """The address trimmed and in lower case, or None when it has not the shape of one."""
     email = text.strip().lower()
-    return email if len(email) <= 254 and _EMAIL.fullmatch(email) else None
+    return email if len(email) <= _MAX_EMAIL and _EMAIL.fullmatch(email) else None
 
 
 def normalised_phone(text: str) -> str | None:
@@ -68,7 +70,7 @@ def strongest(nodes: frozenset[str]) -> str:
 def is_ambiguous(node: str, links: frozenset[str]) -> bool:
     """Whether a node has more strong neighbours than its kind allows, and so links none."""
     limits = _LIMITS.get(node[0])
-    if not limits or len(links) < 2:
+    if not limits:
         return False
     return any(sum(other[0] == kind for other in links) > limit for kind, limit in limits.items())
 
@@ -96,3 +98,9 @@ def component(start: str, links: Mapping[str, frozenset[str]]) -> tuple[frozense
         waiting.extend(links[node])
     kept = sorted(members, key=lambda node: (node != start, _STRENGTH[node[0]], node))[:MAX_NODES]
     return frozenset(kept), frozenset(sorted(missing)[:MAX_NODES])
+
+
+def by_weakness(nodes: Iterable[str]) -> list[str]:
+    """Nodes with the weakest kind first: links go from stronger to weaker, so every node comes after those it links
+    to."""
+    return sorted(nodes, key=lambda node: (-_STRENGTH[node[0]], node))

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from regulars.domain.customer import Address, Customer, template_variables
+from regulars.domain.customer import Customer, template_variables
+from regulars.domain.facts import GRANTED
 from regulars.domain.instants import iso, to_millis
 from regulars.domain.program import Campaign, CompiledProgram, OncePer
 from regulars.domain.sends import Channel, SendRecord, send_key, send_record_to_doc
-from regulars.domain.facts import GRANTED
 from regulars.domain.state import CustomerState, Pending
+
+Check = dict[str, Any]
 
 
 def decide_message(
-    campaign: Campaign,
-    pending: Pending,
-    customer: Customer,
-    state: CustomerState,
-    program: CompiledProgram,
-    now: datetime,
+    campaign: Campaign, pending: Pending, customer: Customer, state: CustomerState, *, program: CompiledProgram
 ) -> dict[str, Any] | None:
     """The send record's document, to be sent or (with `withheld`) not; None when there is nothing to decide.
 
-    Nothing: the customer left the segment while the campaign waited, or this occasion was decided before. The reason codes
-    of `withheld` are documented in docs/reasons.md.
+    Nothing: the customer left the segment while the campaign waited, or this occasion was decided before. The reason
+    codes of `withheld` are documented in docs/reasons.md.
     """
+    now = customer.now
     if campaign.segment not in state.memberships:
         return None
     address = customer.address(campaign.channel)
@@ -33,11 +32,17 @@ def decide_message(
     key = send_key(campaign=campaign.name, address_node=node, occurrence=_occurrence(campaign, customer))
     if key in state.decided:
         return None
-    trace: list[dict[str, Any]] = [
-        {"check": "segment", "segment": campaign.segment, "since": iso(state.memberships[campaign.segment].since),
-         "entered_at": iso(pending.entered_at), "why": program.explain(campaign.segment, customer, now), "ok": True},
+    trace: list[Check] = [
+        {
+            "check": "segment",
+            "segment": campaign.segment,
+            "since": iso(state.memberships[campaign.segment].since),
+            "entered_at": iso(pending.entered_at),
+            "why": program.explain(campaign.segment, customer, now),
+            "ok": True,
+        },
     ]
-    withheld = _first_objection(campaign, customer, address, state, program, now, trace)
+    withheld = _first_objection(campaign, customer, state, program, trace)
     consent = customer.consent(campaign.channel)
     record = SendRecord(
         send_key=key,
@@ -59,7 +64,8 @@ def decide_message(
 
 
 def _occurrence(campaign: Campaign, customer: Customer) -> str:
-    """What makes this occasion a new one. Made of the profile, not of when we looked, so it survives replay and delay."""
+    """What makes this occasion a new one. Made of the profile, not of when we looked, so it survives replay and
+    delay."""
     match campaign.once_per:
         case OncePer.CUSTOMER:
             return "once"
@@ -71,41 +77,38 @@ def _occurrence(campaign: Campaign, customer: Customer) -> str:
 
 
 def _first_objection(
-    campaign: Campaign,
-    customer: Customer,
-    address: Address | None,
-    state: CustomerState,
-    program: CompiledProgram,
-    now: datetime,
-    trace: list[dict[str, Any]],
+    campaign: Campaign, customer: Customer, state: CustomerState, program: CompiledProgram, trace: list[Check]
 ) -> str | None:
     """Runs the checks in order, adding each to the trace, and stops at the first that fails: its reason code."""
-    if not program.applies(campaign, customer, now):
-        trace.append({"check": "when", "why": program.explain_campaign(campaign, customer, now), "ok": False})
-        return "condition_not_met"
-    trace.append({"check": "address", "channel": campaign.channel, "ok": address is not None})
-    if address is None:
-        return "no_address"
-    consent = customer.consent(campaign.channel)
-    granted = consent is not None and consent.status == GRANTED
-    trace.append(
-        {"check": "consent", "channel": campaign.channel, "ok": granted}
-        | ({"status": consent.status, "at": iso(consent.at), "source": consent.source,
-            "text_version": consent.text_version} if consent else {"status": None})
-    )
-    if not granted:
-        return "no_consent"
-    suppression = customer.suppression(address)
-    trace.append({"check": "suppression", "reason": suppression, "ok": suppression is None})
-    if suppression is not None:
-        return "suppressed"
-    cap = program.frequency_cap
-    if cap is not None:
-        recent = sum(at > now - cap.within and (not cap.per_channel or channel == campaign.channel)
-                     for at, channel in state.sends)
-        ok = recent < cap.messages
-        trace.append({"check": "frequency_cap", "sent": recent, "cap": cap.messages,
-                      "within_seconds": int(cap.within.total_seconds()), "ok": ok})
-        if not ok:
-            return "frequency_cap"
+    for reason, check in _checks(campaign, customer, state, program):
+        trace.append(check)
+        if not check["ok"]:
+            return reason
     return None
+
+
+def _checks(
+    campaign: Campaign, customer: Customer, state: CustomerState, program: CompiledProgram
+) -> Iterator[tuple[str, Check]]:
+    """(reason code if it fails, the check), each made only when those before it passed."""
+    now = customer.now
+    if campaign.when is not None:
+        why = program.explain_campaign(campaign, customer, now)
+        yield "condition_not_met", {"check": "when", "why": why, "ok": program.applies(campaign, customer, now)}
+    address = customer.address(campaign.channel)
+    yield "no_address", {"check": "address", "channel": campaign.channel, "ok": address is not None}
+    consent = customer.consent(campaign.channel)
+    said: Check = {"status": None}
+    if consent is not None:
+        said = {"status": consent.status, "at": iso(consent.at), "source": consent.source, "text": consent.text_version}
+    granted = consent is not None and consent.status == GRANTED
+    yield "no_consent", {"check": "consent", "channel": campaign.channel, **said, "ok": granted}
+    suppression = customer.suppression(address) if address else None
+    yield "suppressed", {"check": "suppression", "reason": suppression, "ok": suppression is None}
+    if (cap := program.frequency_cap) is not None:
+        recent = sum(
+            at > now - cap.within and (not cap.per_channel or channel == campaign.channel)
+            for at, channel in state.sends
+        )
+        limits = {"sent": recent, "cap": cap.messages, "within_seconds": int(cap.within.total_seconds())}
+        yield "frequency_cap", {"check": "frequency_cap", **limits, "ok": recent < cap.messages}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from regulars.domain.errors import PermanentError
 from regulars.domain.instants import from_millis, to_millis
 
 MAX_ORDERS = 4000
@@ -16,15 +15,11 @@ MAX_ORDERS = 4000
 CANCELLED = "cancelled"
 
 
-class TooManyOrdersError(PermanentError):
-    """The node has MAX_ORDERS orders already."""
-
-
 class OrderEntry(NamedTuple):
     """What the rules need of one order. Field order is the tie-break between two bodies of one version.
 
-    `version` grows with each change; amounts are minor units of `currency`, `total_minor` as first charged; `placed_at` is
-    when the shopper ordered.
+    `version` grows with each change; amounts are minor units of `currency`, `total_minor` as first charged;
+    `placed_at` is when the shopper ordered.
     """
 
     version: int
@@ -49,21 +44,27 @@ class OrderEntry(NamedTuple):
 
 @dataclass(slots=True)
 class OrderBook:
-    """All orders of one node or one customer. Treat as a value: `with_entry` and `merged` return new books."""
+    """All orders of one node or one customer. Treat as a value: `with_entries` and `merged` return new books."""
 
     entries: dict[str, OrderEntry] = field(default_factory=dict)
 
-    def with_entry(self, key: str, entry: OrderEntry) -> OrderBook:
-        """The book after one more version of an order; itself when it knows that version or a higher one.
-
-        Raises TooManyOrdersError when it would be order MAX_ORDERS + 1.
-        """
-        known = self.entries.get(key)
-        if known is not None and known >= entry:
-            return self
-        if known is None and len(self.entries) >= MAX_ORDERS:
-            raise TooManyOrdersError(f"more than {MAX_ORDERS} orders for one customer")
-        return OrderBook({**self.entries, key: entry})
+    def with_entries(self, entries: Iterable[tuple[str, OrderEntry]]) -> tuple[OrderBook, frozenset[str]]:
+        """The book after more versions of orders (itself when it knows those or higher ones), and the keys refused
+        because they would be more than MAX_ORDERS orders."""
+        changed: dict[str, OrderEntry] | None = None
+        refused = set()
+        for key, entry in entries:
+            book = self.entries if changed is None else changed
+            known = book.get(key)
+            if known is not None and known >= entry:
+                continue
+            if known is None and len(book) >= MAX_ORDERS:
+                refused.add(key)
+                continue
+            if changed is None:
+                changed = dict(self.entries)
+            changed[key] = entry
+        return self if changed is None else OrderBook(changed), frozenset(refused)
 
     def merged(self, other: OrderBook) -> OrderBook:
         """Pointwise maximum."""
@@ -79,7 +80,8 @@ class OrderBook:
         return OrderBook(entries)
 
     def counted(self, currency: str) -> Iterator[tuple[datetime, int]]:
-        """(placed_at, net minor units) of the orders that count; an order in another currency counts with no revenue."""
+        """(placed_at, net minor units) of the orders that count; an order in another currency counts with no
+        revenue."""
         for entry in self.entries.values():
             if entry.counts:
                 yield entry.placed_at, entry.net_minor if entry.currency == currency else 0

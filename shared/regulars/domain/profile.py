@@ -2,8 +2,8 @@
 
     fold(A + B) = merge(fold(A), fold(B)),  merge commutative and associative, Profile() its identity.
 
-Each part is a small monoid of its own (minimum, maximum, sum, union, last write wins with a total tie-break, newest K), so
-events may come in any order. Duplicates are kept out by `seen` (ids of the last 7 days), not by the parts.
+Each part is a small monoid of its own (minimum, maximum, sum, union, last write wins with a total tie-break, newest
+K), so events may come in any order. Duplicates are kept out by `seen` (ids of the last 7 days), not by the parts.
 """
 
 from __future__ import annotations
@@ -131,7 +131,8 @@ def _apply(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:
 
 
 def _count(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:
-    """What is not idempotent, and so must remember the fact's id. (All that an order does to a profile is idempotent.)"""
+    """What is not idempotent, and so must remember the fact's id. (All that an order does to a profile is
+    idempotent.)"""
     at = fact.at
     if fact.activity:
         profile.events += 1
@@ -142,7 +143,7 @@ def _count(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:
     day = day_number(fact.received_at)
     if not profile.seen or day > max(profile.seen) - SEEN_DAYS:
         profile.seen[day] = profile.seen.get(day, "") + fact.id
-        if len(profile.seen) > SEEN_DAYS:
+        if min(profile.seen) <= max(profile.seen) - SEEN_DAYS:
             _trim_seen(profile.seen)
 
 

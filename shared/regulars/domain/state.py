@@ -15,7 +15,8 @@ MAX_DECIDED = 200
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """In a segment since when, because of what (a fact's id, `due`, `import`), under which program, and why leaf by leaf."""
+    """In a segment since when, because of what (a fact's id, `due`, `import`), under which program, and why leaf by
+    leaf."""
 
     since: datetime
     trigger: str
@@ -49,10 +50,11 @@ class OutboxEntry:
 class CustomerState:
     """One customer's state. Treat as a value: the engine works on a copy.
 
-    `clock` is the last instant decided; `flips_at` the earliest at which a verdict could change or a wait ends with nothing
-    new happening; `relay_by` is when the outbox is looked after if the stream lost it; `decided` maps send keys to when they were decided (newest MAX_DECIDED);
-    `sends` lists (instant, channel) of decided sends as far back as the frequency cap looks; `evaluated` maps
-    `node:PROFILE|ORDERS` to the item version taken in; `merged_into` names the root that took this state over.
+    `clock` is the last instant decided; `flips_at` the earliest at which a verdict could change or a wait ends with
+    nothing new happening; `relay_by` is when the outbox is looked after if the stream lost it; `decided` maps send
+    keys to when they were decided (newest MAX_DECIDED); `sends` lists (instant, channel) of decided sends as far back
+    as the frequency cap looks; `evaluated` maps `node:PROFILE|ORDERS` to the item version taken in; `merged_into`
+    names the root that took this state over.
     """
 
     clock: datetime | None = None
@@ -134,21 +136,21 @@ def state_to_doc(state: CustomerState) -> dict[str, Any]:
     for name in ("churn_band", "program_version", "merged_into"):
         if (text := getattr(state, name)) is not None:
             doc[name] = text
-    if state.memberships:
-        doc["memberships"] = {
-            name: [to_millis(m.since), m.trigger, m.program_version, dict(m.why)] for name, m in state.memberships.items()
-        }
-    if state.pending:
-        doc["pending"] = {name: [to_millis(p.entered_at), to_millis(p.decide_at)] for name, p in state.pending.items()}
-    if state.decided:
-        doc["decided"] = {key: to_millis(at) for key, at in state.decided.items()}
-    if state.sends:
-        doc["sends"] = [[to_millis(at), channel] for at, channel in state.sends]
-    if state.outbox:
-        doc["outbox"] = [[entry.id, entry.kind.value, dict(entry.doc)] for entry in state.outbox]
-    if state.evaluated:
-        doc["evaluated"] = state.evaluated
-    return doc
+    parts: dict[str, Any] = {
+        "memberships": {name: _membership_to_doc(known) for name, known in state.memberships.items()},
+        "pending": {
+            name: [to_millis(wait.entered_at), to_millis(wait.decide_at)] for name, wait in state.pending.items()
+        },
+        "decided": {key: to_millis(at) for key, at in state.decided.items()},
+        "sends": [[to_millis(at), channel] for at, channel in state.sends],
+        "outbox": [[entry.id, entry.kind.value, dict(entry.doc)] for entry in state.outbox],
+        "evaluated": state.evaluated,
+    }
+    return doc | {name: part for name, part in parts.items() if part}
+
+
+def _membership_to_doc(known: Membership) -> list[Any]:
+    return [to_millis(known.since), known.trigger, known.program_version, dict(known.why)]
 
 
 def state_from_doc(doc: Mapping[str, Any]) -> CustomerState:

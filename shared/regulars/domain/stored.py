@@ -47,8 +47,8 @@ class Head:
 class FragmentChange:
     """One write to a node's PROFILE or ORDERS, as the table's stream tells it.
 
-    `id` is the record's sequence number. `before` is the value before the write where `applied` says which facts it folded
-    in, one by one; without `applied` (a bulk write) `after` is the value to take as a whole.
+    `id` is the record's sequence number. `before` is the value before the write where `applied` says which facts it
+    folded in, one by one; without `applied` (a bulk write) `after` is the value to take as a whole.
     """
 
     id: str

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
 from botocore.exceptions import ClientError
 
 from regulars.adapters import items
@@ -26,8 +27,6 @@ from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
 from regulars.domain.state import CustomerState
 from regulars.domain.stored import Head, Stored
-
-import orjson
 
 _DUE_INDEX = "due"
 
@@ -52,13 +51,17 @@ class DynamoCustomerStore:
         self, node: str, profile: Profile, *, applied: Sequence[Fact] | None, expected: int, owner: str
     ) -> None:
         """One conditional write; see the module's drawing."""
-        self._put(node, items.PROFILE, items.profile_text(profile), expected, owner, _applied(applied))
+        self._put(
+            node, items.PROFILE, items.profile_text(profile), expected=expected, owner=owner, extra=_applied(applied)
+        )
 
     def put_orders(
         self, node: str, orders: OrderBook, *, applied: Sequence[Fact] | None, expected: int, owner: str
     ) -> None:
         """One conditional write; see the module's drawing."""
-        self._put(node, items.ORDERS, items.orders_text(orders), expected, owner, _applied(applied))
+        self._put(
+            node, items.ORDERS, items.orders_text(orders), expected=expected, owner=owner, extra=_applied(applied)
+        )
 
     def put_state(self, node: str, state: CustomerState, *, expected: int, owner: str) -> None:
         """One conditional write, with what the due index and the stream's filter look at."""
@@ -66,7 +69,7 @@ class DynamoCustomerStore:
         due = state.next_due
         if due is not None:
             extra |= {"due_shard": {"S": items.due_shard(node)}, "due_at": {"N": str(to_millis(due))}}
-        self._put(node, items.STATE, items.state_text(state), expected, owner, extra)
+        self._put(node, items.STATE, items.state_text(state), expected=expected, owner=owner, extra=extra)
 
     def append_consents(self, node: str, records: Sequence[ConsentRecord]) -> None:
         """One item a statement, its key made of the statement: writing it again writes the same."""
@@ -127,7 +130,7 @@ class DynamoCustomerStore:
         except NO_ANSWER as error:
             raise TransientError(f"DynamoDB did not answer a {operation}") from error
 
-    def _put(self, node: str, kind: str, doc: str, expected: int, owner: str, extra: Item) -> None:
+    def _put(self, node: str, kind: str, doc: str, *, expected: int, owner: str, extra: Item) -> None:
         item = {
             "pk": {"S": node},
             "sk": {"S": kind},
@@ -165,9 +168,9 @@ def _applied(applied: Sequence[Fact] | None) -> Item:
 def _head(parts: dict[str, Item]) -> Head:
     profile, orders, state = (parts.get(kind) for kind in items.KINDS)
     return Head(
-        profile and Stored(items.parsed_profile(profile["doc"]["S"]), *_stamp(profile)),
-        orders and Stored(items.parsed_orders(orders["doc"]["S"]), *_stamp(orders)),
-        state and Stored(items.parsed_state(state["doc"]["S"]), *_stamp(state)),
+        Stored(items.parsed_profile(profile["doc"]["S"]), *_stamp(profile)) if profile else None,
+        Stored(items.parsed_orders(orders["doc"]["S"]), *_stamp(orders)) if orders else None,
+        Stored(items.parsed_state(state["doc"]["S"]), *_stamp(state)) if state else None,
     )
 
 

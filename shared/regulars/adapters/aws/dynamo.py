@@ -49,7 +49,9 @@ def as_ours(error: ClientError, what: str) -> TransientError | PermanentError:
     return kind(f"DynamoDB refused to {what}: {code}")
 
 
-def batch_get(client: Any, table: str, keys: Sequence[Item], *, pause: Callable[[float], None] = time.sleep) -> Iterator[Item]:
+def batch_get(
+    client: Any, table: str, keys: Sequence[Item], *, pause: Callable[[float], None] = time.sleep
+) -> Iterator[Item]:
     """The items of `keys` that exist, strongly consistent, in no order. Raises TransientError when DynamoDB keeps
     handing keys back unread."""
     for start in range(0, len(keys), _BATCH_GET):

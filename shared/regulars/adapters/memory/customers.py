@@ -54,9 +54,7 @@ class MemoryCustomerStore:
         self._put(node, items.ORDERS, row, expected)
 
     def put_state(self, node: str, state: CustomerState, *, expected: int, owner: str) -> None:
-        row = _Row(
-            items.state_text(state), expected + 1, owner, outbox=len(state.outbox), due_at=state.next_due
-        )
+        row = _Row(items.state_text(state), expected + 1, owner, outbox=len(state.outbox), due_at=state.next_due)
         self._put(node, items.STATE, row, expected)
 
     def append_consents(self, node: str, records: Sequence[ConsentRecord]) -> None:
@@ -86,7 +84,7 @@ class MemoryCustomerStore:
         found = []
         for node, kind, before, after in stream:
             self._sequence += 1
-            change = change_of(str(self._sequence), node, kind, before and before.image(), after.image())
+            change = change_of(str(self._sequence), node, kind, before.image() if before else None, after.image())
             if change is not None:
                 found.append(change)
         return found
@@ -103,7 +101,7 @@ class MemoryCustomerStore:
     def _head(self, node: str) -> Head:
         profile, orders, state = (self._rows.get((node, kind)) for kind in items.KINDS)
         return Head(
-            profile and Stored(items.parsed_profile(profile.doc), profile.version, profile.owner),
-            orders and Stored(items.parsed_orders(orders.doc), orders.version, orders.owner),
-            state and Stored(items.parsed_state(state.doc), state.version, state.owner),
+            Stored(items.parsed_profile(profile.doc), profile.version, profile.owner) if profile else None,
+            Stored(items.parsed_orders(orders.doc), orders.version, orders.owner) if orders else None,
+            Stored(items.parsed_state(state.doc), state.version, state.owner) if state else None,
         )

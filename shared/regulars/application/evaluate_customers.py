@@ -1,0 +1,209 @@
+"""Evaluate customers: what changed, and who is due, through `step`; then relay what it put in the outbox.
+
+One conditional write per customer and batch, and none where nothing but the clock moved. What `step` decided leaves
+by the outbox of that very write (ADR 1), so a crash anywhere loses nothing and repeats nothing that is not
+deduplicated by key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from regulars.application.outbox import Relay
+from regulars.domain.customer import Fragment, customer_of
+from regulars.domain.engine import step
+from regulars.domain.errors import PermanentError, TransientError, VersionConflictError
+from regulars.domain.facts import Fact
+from regulars.domain.identity import component, strongest
+from regulars.domain.orders import OrderBook
+from regulars.domain.profile import Profile
+from regulars.domain.state import CustomerState, states_merged
+from regulars.domain.stored import Change, FragmentChange, Head, OutboxChange
+
+if TYPE_CHECKING:
+    from regulars.domain.program import CompiledProgram
+    from regulars.ports import Clock, CustomerStore, Ids, ProgramStore
+
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """What became of a batch. `failed`: ids of the changes or due messages that must come again."""
+
+    failed: frozenset[str]
+    evaluated: int = 0
+    written: int = 0
+    relayed: int = 0
+
+
+@dataclass(slots=True)
+class _Task:
+    """One customer to evaluate: the changes of its nodes, in order, and the ids that fail with it."""
+
+    members: frozenset[str]
+    changes: list[FragmentChange] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    due: bool = False
+
+
+class EvaluateCustomers:
+    """`changed` takes a batch of the table's stream, `due` a batch of the due queue."""
+
+    def __init__(self, *, store: CustomerStore, programs: ProgramStore, relay: Relay, clock: Clock, ids: Ids) -> None:
+        self._store = store
+        self._programs = programs
+        self._relay = relay
+        self._clock = clock
+        self._ids = ids
+
+    def changed(self, changes: Sequence[Change]) -> EvaluationReport:
+        """Evaluate the customers whose fragments changed; relay the outboxes that a state's write brought back."""
+        fragments = [change for change in changes if isinstance(change, FragmentChange)]
+        outboxes = [(change.id, change.node) for change in changes if isinstance(change, OutboxChange)]
+        heads = self._heads({change.node for change in fragments})
+        tasks: dict[str, _Task] = {}
+        for change in fragments:
+            members = self._members(change.node, heads)
+            task = tasks.setdefault(strongest(members), _Task(members))
+            task.changes.append(change)
+            task.ids.append(change.id)
+        failed, written = self._run(tasks, heads)
+        relayed, unrelayed = self._relay(outboxes)
+        return EvaluationReport(frozenset(failed | unrelayed), len(tasks), written, relayed)
+
+    def due(self, messages: Iterable[tuple[str, str]]) -> EvaluationReport:
+        """Evaluate the customers of (message id, node) as of now, and relay what an earlier evaluation left behind."""
+        pairs = list(messages)
+        heads = self._heads({node for _, node in pairs})
+        tasks: dict[str, _Task] = {}
+        waiting = []
+        for id_, node in pairs:
+            members = self._members(node, heads)
+            root = strongest(members)
+            task = tasks.setdefault(root, _Task(members, due=True))
+            task.ids.append(id_)
+            state = heads[root].state
+            if state and state.value.outbox:
+                waiting.append((id_, root))
+        failed, written = self._run(tasks, heads)
+        relayed, unrelayed = self._relay(waiting)
+        return EvaluationReport(frozenset(failed | unrelayed), len(tasks), written, relayed)
+
+    def _run(self, tasks: dict[str, _Task], heads: dict[str, Head]) -> tuple[set[str], int]:
+        """Evaluate each customer: (ids to come again, writes). One customer's trouble does not hold up the others."""
+        program = self._programs.current().compiled
+        failed: set[str] = set()
+        written = 0
+        for root, task in tasks.items():
+            try:
+                written += self._evaluate(root, task, heads, program)
+            except (TransientError, PermanentError):
+                failed.update(task.ids)
+        return failed, written
+
+    def _evaluate(self, root: str, task: _Task, heads: dict[str, Head], program: CompiledProgram) -> int:
+        """One customer, its lost races run again; the number of writes."""
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                heads |= self._store.heads(list(task.members))
+            try:
+                return self._evaluate_once(root, task, heads, program)
+            except VersionConflictError:
+                continue
+        raise TransientError("lost the race for a customer's state too often")
+
+    def _evaluate_once(self, root: str, task: _Task, heads: dict[str, Head], program: CompiledProgram) -> int:
+        now = self._clock.now()
+        stored = heads[root].state
+        before, absorbed = _state_of(root, task.members, heads)
+        changes = [change for change in task.changes if change.version > before.evaluated.get(_part(change), 0)]
+        facts, imported = _facts_of(changes)
+        fragments = _fragments_before(task.members, changes, heads)
+        customer = customer_of(root, fragments, plan=program.plan, currency=program.currency, now=now)
+        _, after = step(customer, before, facts, now=now, program=program, imported=imported)
+        for change in changes:
+            after.evaluated[_part(change)] = change.version
+        due_passed = task.due and stored is not None and after.next_due != stored.value.next_due
+        if not (absorbed or due_passed or after.differs_from(stored.value if stored else CustomerState())):
+            return 0
+        self._store.put_state(root, after, expected=stored.version if stored else 0, owner=self._ids.new())
+        for node in absorbed:
+            old = heads[node].state
+            tombstone = CustomerState(merged_into=root)
+            self._store.put_state(node, tombstone, expected=old.version if old else 0, owner=self._ids.new())
+        return 1 + len(absorbed)
+
+    def _heads(self, nodes: set[str]) -> dict[str, Head]:
+        """Heads of nodes and of everything that they are linked to, level by level."""
+        heads = self._store.heads(sorted(nodes))
+        while missing := {other for node in nodes for other in _missing(node, heads)}:
+            heads |= self._store.heads(sorted(missing))
+        return heads
+
+    @staticmethod
+    def _members(node: str, heads: dict[str, Head]) -> frozenset[str]:
+        return component(node, _links(heads))[0]
+
+
+def _links(heads: dict[str, Head]) -> dict[str, frozenset[str]]:
+    return {node: head.profile.value.links if head.profile else frozenset() for node, head in heads.items()}
+
+
+def _missing(node: str, heads: dict[str, Head]) -> frozenset[str]:
+    return component(node, _links(heads))[1]
+
+
+def _part(change: FragmentChange) -> str:
+    after = change.after if change.after is not None else change.before
+    return f"{change.node}:{'ORDERS' if isinstance(after, OrderBook) else 'PROFILE'}"
+
+
+def _state_of(root: str, members: frozenset[str], heads: dict[str, Head]) -> tuple[CustomerState, list[str]]:
+    """The customer's state, with the states of nodes that were customers of their own until now, and which those are.
+
+    A root that was merged into another and now stands alone again (a link was ruled out) begins anew.
+    """
+    head = heads[root].state
+    state = head.value if head and head.value.merged_into is None else CustomerState()
+    absorbed = []
+    for node in sorted(members - {root}):
+        other = heads[node].state
+        if other is not None and other.value.merged_into is None:
+            state = states_merged(state, other.value)
+            absorbed.append(node)
+    return state, absorbed
+
+
+def _facts_of(changes: Sequence[FragmentChange]) -> tuple[list[Fact], bool]:
+    """The facts of changes in order of application, each once, and whether a change came in bulk."""
+    facts: dict[tuple[str, str], Fact] = {}
+    for change in changes:
+        for fact in change.applied or ():
+            facts.setdefault((fact.id, fact.name), fact)
+    return list(facts.values()), any(change.applied is None for change in changes)
+
+
+def _fragments_before(
+    members: frozenset[str], changes: Sequence[FragmentChange], heads: dict[str, Head]
+) -> list[Fragment]:
+    """The fragments of all members, the changed ones as they were before the first of their changes (facts follow one
+    by one), or after the last where they came in bulk."""
+    parts: dict[tuple[str, bool], Profile | OrderBook] = {}
+    for change in changes:
+        value = change.before if change.applied is not None else change.after
+        if value is None:
+            raise ValueError("a change holds the value before its facts, or after")
+        key = (change.node, isinstance(value, OrderBook))
+        if change.applied is None or key not in parts:
+            parts[key] = value
+    fragments = []
+    for node in sorted(members):
+        fragment = heads[node].fragment()
+        profile, orders = parts.get((node, False), fragment.profile), parts.get((node, True), fragment.orders)
+        if not isinstance(profile, Profile) or not isinstance(orders, OrderBook):
+            raise TypeError("a profile change holds profiles, an orders change order books")
+        fragments.append(Fragment(profile, orders))
+    return fragments
