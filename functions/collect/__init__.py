@@ -1,0 +1,1 @@
+"""HTTP hits -> SQS events; the snippet."""

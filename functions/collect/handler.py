@@ -1,0 +1,24 @@
+"""Collect: pixel hits and SDK calls over HTTP to the events queue, and the browser snippet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from regulars.runtime.compose import collect as compose
+from regulars.runtime.http import reply_doc, request_of
+from regulars.runtime.observability import count, logger, metrics
+
+_collect = compose(snippet=Path(__file__).with_name("snippet") / "r.min.js")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """One HTTP API request (payload 2.0). Logs and metrics only where something is out of the ordinary."""
+    request = request_of(event)
+    reply = _collect(request)
+    if reply.counters:
+        for name, value in reply.counters.items():
+            count(name, value)
+        metrics.flush_metrics()
+        logger.info("collect", extra={"status": reply.status, "request_id": request.request_id, **reply.counters})
+    return reply_doc(reply)

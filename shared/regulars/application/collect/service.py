@@ -1,0 +1,258 @@
+"""Collect: HTTP requests to messages of the events queue. A request is answered only after the queue has its events."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from regulars.application.collect.bad_rows import bad_row
+from regulars.application.collect.doors import BATCH, DOORS, PIXEL, Normalised
+from regulars.application.collect.keys import WriteKeys, key_in_headers
+from regulars.application.collect.pixel import KEY_PARAMETER, call_of, parameters
+from regulars.application.collect.receipt import Receipt, is_prefetch, receipt_of
+from regulars.application.collect.segment import CALLS
+from regulars.application.collect.wire import MAX_BATCH_BYTES, inflated, parsed_object
+from regulars.application.http import JSON_HEADERS, HttpReply, error_reply, json_reply
+from regulars.application.queue_messages import messages_of
+from regulars.domain.errors import BadInputError, PermanentError, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from regulars.application.collect.cors import Origins
+    from regulars.application.http import HttpRequest
+    from regulars.domain.events import BadRow
+    from regulars.ports import Ids, Queue
+
+GIF = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+"""43 bytes, one transparent pixel, in base64."""
+
+RETRY_AFTER_SECONDS = "5"
+_GIF_HEADERS = {"content-type": "image/gif", "cache-control": "no-store", "x-content-type-options": "nosniff"}
+_SUCCESS = '{"success":true}'
+_PREFETCHED = {"EventsPrefetched": 1}
+
+
+class _UnauthorizedError(Exception):
+    """No write key, or one that belongs to no source."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    methods: tuple[str, ...]
+    answer: Callable[[Collect, HttpRequest, str], HttpReply]
+    door: str = ""
+
+
+class Collect:
+    """The collector of one deployment."""
+
+    def __init__(self, *, keys: WriteKeys, origins: Origins, queue: Queue, ids: Ids, snippet: str) -> None:
+        """`snippet`: the text of /r.js."""
+        self._keys = keys
+        self._origins = origins
+        self._queue = queue
+        self._ids = ids
+        self._snippet = snippet
+        self._etag = f'"{hashlib.sha256(snippet.encode()).hexdigest()[:32]}"'
+
+    def __call__(self, request: HttpRequest) -> HttpReply:
+        """Answer one request. Never raises for what a sender did."""
+        route = _ROUTES.get(request.path)
+        cors = self._origins.headers(request.headers)
+        if route is None:
+            return error_reply(404, "not_found", "there is nothing at this path", cors)
+        methods = ", ".join((*route.methods, "OPTIONS"))
+        if request.method == "OPTIONS":
+            return self._origins.preflight(request, methods)
+        if request.method not in route.methods:
+            return error_reply(405, "method_not_allowed", f"use {methods}", {**cors, "allow": methods})
+        return route.answer(self, request, route.door)
+
+    def call(self, request: HttpRequest, door: str) -> HttpReply:
+        """POST of a Segment call or batch."""
+        cors = self._origins.headers(request.headers)
+        if (refused := self._refused_origin(request, cors)) is not None:
+            return refused
+        try:
+            receipt, raw, body = self._read(request, door)
+        except _UnauthorizedError:
+            return _unauthorized(cors)
+        except _MalformedError as error:
+            return self._malformed(error, cors)
+        if is_prefetch(request.headers):
+            return json_reply(200, {"success": True}, cors, _PREFETCHED)
+        try:
+            normalised = DOORS[door](raw, body, receipt, self._ids)
+        except BadInputError as error:
+            row = bad_row(receipt, door, error, raw, message_id=body.get("messageId"))
+            return self._malformed(_MalformedError(error, row), cors)
+        return self._stored(normalised, cors) or _accepted(normalised, cors)
+
+    def _read(self, request: HttpRequest, door: str) -> tuple[Receipt, bytes, dict[str, Any]]:
+        """(receipt, inflated body, its JSON object) of an authenticated request.
+
+        The key is looked for in the headers, then the body, then the query. A wrong one is refused before the body is
+        read.
+        """
+        key = key_in_headers(request.headers)
+        source = self._source(key) if key is not None else None
+        raw = b""
+        try:
+            raw = request.raw_body()
+            raw = inflated(raw, MAX_BATCH_BYTES)
+            body = parsed_object(raw)
+        except BadInputError as error:
+            row = bad_row(receipt_of(request, source), door, error, raw) if source else None
+            raise _MalformedError(error, row) from error
+        if source is None:
+            in_body = body.get(KEY_PARAMETER)
+            source = self._source(in_body if isinstance(in_body, str) else _key_in_query(request.query))
+        return receipt_of(request, source), raw, body
+
+    def _source(self, key: str | None) -> str:
+        source = self._keys.source_of(key) if key else None
+        if source is None:
+            raise _UnauthorizedError
+        return source
+
+    def _stored(self, normalised: Normalised, cors: Mapping[str, str]) -> HttpReply | None:
+        """None once the queue has everything; 503 when it has not."""
+        messages = messages_of(normalised.events, normalised.bad)
+        if messages:
+            try:
+                self._queue.send(messages)
+            except (TransientError, PermanentError):
+                # Also when it refuses for good: that is our deployment's fault, and the sender's copy is the only one.
+                return error_reply(
+                    503, "unavailable", "the events could not be stored, send them again",
+                    {**cors, "retry-after": RETRY_AFTER_SECONDS}, {"QueueUnavailable": 1},
+                )  # fmt: skip
+        return None
+
+    def _malformed(self, error: _MalformedError, cors: Mapping[str, str]) -> HttpReply:
+        """400, after the bad row is safe."""
+        counters = {"RequestsMalformed": 1}
+        if error.row is not None:
+            unavailable = self._stored(Normalised(bad=[error.row]), cors)
+            if unavailable is not None:
+                return unavailable
+            counters["BadRows"] = 1
+        return error_reply(400, error.reason.code, error.reason.detail, cors, counters)
+
+    def _refused_origin(self, request: HttpRequest, cors: Mapping[str, str]) -> HttpReply | None:
+        if self._origins.allows(request.headers):
+            return None
+        return error_reply(403, "origin_refused", "this origin may not send events", cors, {"OriginsRefused": 1})
+
+    def pixel(self, request: HttpRequest, door: str) -> HttpReply:
+        """GET and HEAD of the pixel: the image for every request with a right key, whatever became of the event.
+
+        HEAD asks what GET would answer and records nothing.
+        """
+        cors = self._origins.headers(request.headers)
+        if (refused := self._refused_origin(request, cors)) is not None:
+            return refused
+        try:
+            source = self._source(key_in_headers(request.headers) or _key_in_query(request.query))
+        except _UnauthorizedError:
+            return _unauthorized(cors)
+        if request.method == "HEAD":
+            return _image(cors, {}, head=True)
+        if is_prefetch(request.headers):
+            return _image(cors, _PREFETCHED)
+        receipt, raw = receipt_of(request, source), request.query.encode("utf-8", "surrogatepass")
+        try:
+            normalised = DOORS[door](raw, parameters(request.query), receipt, self._ids)
+        except BadInputError as error:
+            normalised = Normalised()
+            normalised.reject(
+                bad_row(receipt, door, error, raw, message_id=_lenient(request.query).get("messageId")), 0
+            )
+        return self._stored(normalised, cors) or _image(cors, _counters(normalised))
+
+    def snippet(self, request: HttpRequest, _door: str) -> HttpReply:
+        """The browser snippet, which browsers keep for an hour and then ask for by its ETag."""
+        headers = {
+            "content-type": "text/javascript; charset=utf-8",
+            "cache-control": "public, max-age=3600",
+            "etag": self._etag,
+            "x-content-type-options": "nosniff",
+            "access-control-allow-origin": "*",
+            "cross-origin-resource-policy": "cross-origin",
+        }
+        known = request.headers.get("if-none-match", "")
+        if known.strip() == "*" or self._etag in (tag.strip().removeprefix("W/") for tag in known.split(",")):
+            return HttpReply(status=304, headers=headers)
+        return HttpReply(status=200, headers=headers, body="" if request.method == "HEAD" else self._snippet)
+
+
+class _MalformedError(Exception):
+    """The whole request is bad. `row` is kept of it; None when nobody knows whose it is."""
+
+    def __init__(self, reason: BadInputError, row: BadRow | None) -> None:
+        super().__init__(reason.code)
+        self.reason = reason
+        self.row = row
+
+
+def _accepted(normalised: Normalised, cors: Mapping[str, str]) -> HttpReply:
+    """Exactly 200 with JSON: some SDKs send again on any other 2xx. Members that were rejected are named."""
+    if not normalised.errors:
+        return HttpReply(status=200, headers={**JSON_HEADERS, **cors}, body=_SUCCESS, counters=_counters(normalised))
+    document = {
+        "success": True,
+        "accepted": len(normalised.events) + sum(normalised.refused.values()),
+        "rejected": len(normalised.bad),
+        "errors": [{"index": index, "code": code} for index, code in normalised.errors],
+    }
+    return json_reply(200, document, cors, _counters(normalised))
+
+
+def _counters(normalised: Normalised) -> dict[str, int]:
+    """Only what is out of the ordinary: a metric line for each request would cost more than storing its events."""
+    counters = {f"EventsRefused{reason}": number for reason, number in normalised.refused.items()}
+    if normalised.bad:
+        counters["BadRows"] = len(normalised.bad)
+    return counters
+
+
+def _unauthorized(cors: Mapping[str, str]) -> HttpReply:
+    return error_reply(401, "unauthorized", "the write key is missing or unknown", cors, {"RequestsUnauthorized": 1})
+
+
+def _image(cors: Mapping[str, str], counters: Mapping[str, int], *, head: bool = False) -> HttpReply:
+    return HttpReply(
+        status=200, headers={**_GIF_HEADERS, **cors}, body="" if head else GIF, is_base64=not head, counters=counters
+    )
+
+
+def _lenient(query: str) -> dict[str, str]:
+    """Parameters of a query that may be badly encoded, to tell whose it is; empty when it has none that can be read."""
+    try:
+        pairs = parse_qsl(query, errors="replace", max_num_fields=1_000)
+    except ValueError:
+        return {}
+    return dict(reversed(pairs))
+
+
+def _key_in_query(query: str) -> str | None:
+    """The write key among the parameters, or inside `data`, where Segment's own pixel has it."""
+    given = _lenient(query)
+    if KEY_PARAMETER in given or not given.get("data"):
+        return given.get(KEY_PARAMETER)
+    try:
+        key = call_of({"data": given["data"]}).get(KEY_PARAMETER)
+    except BadInputError:
+        return None
+    return key if isinstance(key, str) else None
+
+
+_ROUTES = {
+    **{f"/v1/{name}": _Route(("POST",), Collect.call, name) for name in (*CALLS, BATCH)},
+    "/p.gif": _Route(("GET", "HEAD"), Collect.pixel, PIXEL),
+    "/r.js": _Route(("GET", "HEAD"), Collect.snippet),
+}
+"""Path to what answers it. A route of another protocol is one more line, with its normaliser among the doors."""
