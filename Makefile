@@ -12,7 +12,7 @@ STAMP := .venv/regulars.stamp
 PYTEST_WORKERS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo dev test check format lint types contracts template bench build browser lock reference clean
+.PHONY: help setup demo dev test check format lint types contracts template bench build browser tools lock reference clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,10 +29,13 @@ demo: $(STAMP) ## A real year of orders, live hits, 45 days ahead: build/demo/re
 dev: $(STAMP) ## The local cloud on http://localhost:8000, with a demo shop
 	@$(BIN)/regulars dev
 
+tools: $(STAMP)
+	@$(BIN)/python -m infra.artifacts.local
+
 browser: $(STAMP)
 	@$(BIN)/python -m infra.chromium || true
 
-test: $(STAMP) browser ## All tests, offline, no AWS account, no Docker (PYTEST_ARGS="-k name" for some)
+test: $(STAMP) browser tools ## All tests, offline, no AWS account, no Docker (PYTEST_ARGS="-k name" for some)
 	@$(BIN)/python -m pytest -p tests.browser_guard -n $(PYTEST_WORKERS) --dist loadscope $(PYTEST_ARGS)
 
 check: lint types contracts template test ## What CI runs: format, lint, strict types, import contracts, template checks, tests

@@ -7,6 +7,7 @@ carry a hash for each file and no index address: packages come from whatever reg
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import venv
@@ -37,8 +38,21 @@ def fingerprint(python: Path, sources: tuple[Path, ...]) -> str:
     return digest.hexdigest()
 
 
-def _run(*command: str | Path) -> bool:
-    return subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode == 0  # noqa: S603
+def registry_environment(python: Path) -> dict[str, str]:
+    """The environment in which uv asks the registry that this machine's pip is configured for."""
+    environment = dict(os.environ)
+    configured = (str(python), "-m", "pip", "config", "get", "global.index-url")
+    answer = subprocess.run(configured, check=False, capture_output=True, text=True)  # noqa: S603
+    if index := environment.get("PIP_INDEX_URL") or answer.stdout.strip():
+        environment.setdefault("UV_DEFAULT_INDEX", index)
+    if certificates := environment.get("PIP_CERT"):
+        environment.setdefault("SSL_CERT_FILE", certificates)
+    return environment
+
+
+def _run(*command: str | Path, environment: dict[str, str] | None = None) -> bool:
+    arguments = [str(part) for part in command]
+    return subprocess.run(arguments, cwd=ROOT, check=False, env=environment).returncode == 0  # noqa: S603
 
 
 def _make_venv(folder: Path) -> Path:
@@ -71,7 +85,7 @@ def _install(python: Path) -> None:
         "-r",
     )
     print("set-up: installing the locked packages (the first time takes a minute or two)", flush=True)
-    if _run(*pip, UV_LOCK) and _run(*uv, DEV_LOCK):
+    if _run(*pip, UV_LOCK) and _run(*uv, DEV_LOCK, environment=registry_environment(python)):
         return
     print("set-up: uv could not install them; trying pip", flush=True)
     if not _run(*pip, DEV_LOCK):

@@ -25,6 +25,7 @@ _COMPILE = (
     "--no-emit-index-url",
     "--no-emit-find-links",
 )
+RIE_PACKAGES = ("aws-sam-cli", "awslambdaric", "simplejson", "snapshot-restore-py")
 
 
 def compile_lock(output: str, *sources: str, packages: tuple[str, ...] = (), upgrade: bool = False) -> None:
@@ -47,6 +48,8 @@ def main() -> int:
         lock = str(artifact.lock.relative_to(ROOT))
         compile_lock(lock, *constraint, packages=artifact.packages)
         print(lock)
+    # The runtime interface emulator is one binary inside aws-sam-cli, whose own requirements contradict ours.
+    compile_lock("requirements/rie.txt", "--no-deps", packages=RIE_PACKAGES)
     return 0
 
 

@@ -26,8 +26,8 @@ _EVERY = ("aws-lambda-powertools", "boto3", "orjson", "pydantic")
 class Artifact:
     """One function's artifact.
 
-    `packages`: top-level ones, locked in requirements/functions/<name>.txt; `services`: the botocore service models that
-    it keeps; `program`: whether it carries the marketing program.
+    `packages`: top-level ones, locked in requirements/functions/<name>.txt; `services`: the botocore service models
+    that it keeps; `program`: whether it carries the marketing program.
     """
 
     name: str
