@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import orjson
+
 from regulars.application.outbox import Relay
 from regulars.domain.customer import Fragment, customer_of
 from regulars.domain.engine import step
@@ -75,12 +77,12 @@ class EvaluateCustomers:
         return EvaluationReport(frozenset(failed | unrelayed), len(tasks), written, relayed)
 
     def due(self, messages: Iterable[tuple[str, str]]) -> EvaluationReport:
-        """Evaluate the customers of (message id, node) as of now, and relay what an earlier evaluation left behind."""
-        pairs = list(messages)
-        heads = self._heads({node for _, node in pairs})
+        """Evaluate the customers of (message id, body) as of now, and relay what an earlier evaluation left behind."""
+        notes, poison = _notes(messages)
+        heads = self._heads({node for _, node, _ in notes})
         tasks: dict[str, _Task] = {}
         waiting = []
-        for id_, node in pairs:
+        for id_, node, _ in notes:
             members = self._members(node, heads)
             root = strongest(members)
             task = tasks.setdefault(root, _Task(members, due=True))
@@ -88,13 +90,16 @@ class EvaluateCustomers:
             state = heads[root].state
             if state and state.value.outbox:
                 waiting.append((id_, root))
-        failed, written = self._run(tasks, heads)
+        version = max((version for _, _, version in notes), default=0)
+        failed, written = self._run(tasks, heads, parameters_version=version)
         relayed, unrelayed = self._relay(waiting)
-        return EvaluationReport(frozenset(failed | unrelayed), len(tasks), written, relayed)
+        return EvaluationReport(frozenset(failed | unrelayed | poison), len(tasks), written, relayed)
 
-    def _run(self, tasks: dict[str, _Task], heads: dict[str, Head]) -> tuple[set[str], int]:
+    def _run(
+        self, tasks: dict[str, _Task], heads: dict[str, Head], *, parameters_version: int = 0
+    ) -> tuple[set[str], int]:
         """Evaluate each customer: (ids to come again, writes). One customer's trouble does not hold up the others."""
-        program = self._programs.current().compiled
+        program = self._programs.current(parameters_version=parameters_version).compiled
         failed: set[str] = set()
         written = 0
         for root, task in tasks.items():
@@ -146,6 +151,18 @@ class EvaluateCustomers:
     @staticmethod
     def _members(node: str, heads: dict[str, Head]) -> frozenset[str]:
         return component(node, _links(heads))[0]
+
+
+def _notes(messages: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str, int]], set[str]]:
+    """(message id, node, parameters version that it knows of) of due messages, and the ids of those that are none."""
+    notes, poison = [], set()
+    for id_, body in messages:
+        try:
+            doc = orjson.loads(body)
+            notes.append((id_, str(doc["node"]), int(doc.get("parameters", 0))))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            poison.add(id_)
+    return notes, poison
 
 
 def _links(heads: dict[str, Head]) -> dict[str, frozenset[str]]:

@@ -8,27 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from regulars.runtime.settings import optional, pairs, required
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from botocore.config import Config
 
+    from regulars.adapters.aws.program import S3ProgramStore
     from regulars.application.collect.service import Collect
+    from regulars.application.evaluate_customers import EvaluateCustomers
     from regulars.application.ingest import IngestReport
+    from regulars.application.refresh import RefreshReport
+    from regulars.application.update_customers import UpdateCustomers
 
 
 def ingest() -> Callable[[Sequence[tuple[str, str]]], IngestReport]:
     """Ingest into the bucket BUCKET_NAME: takes (message id, body) pairs."""
     import boto3
-    from botocore.config import Config
 
     from regulars.adapters.aws.lake import S3EventLog
     from regulars.adapters.bots import CrawlerList
     from regulars.application.ingest import ingest as use_case
 
-    client = boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 4}, read_timeout=20))
+    client = boto3.client("s3", config=_s3_config())
     return partial(use_case, log=S3EventLog(client, required("BUCKET_NAME")), bots=CrawlerList())
 
 
@@ -50,3 +54,103 @@ def collect(snippet: Path) -> Collect:
         ids=RandomIds(),
         snippet=snippet.read_text(encoding="utf-8"),
     )
+
+
+def update_customers() -> UpdateCustomers:
+    """Fold what lands in the bucket BUCKET_NAME into the table TABLE_NAME."""
+    import boto3
+
+    from regulars.adapters.aws.customers import DynamoCustomerStore
+    from regulars.adapters.aws.dynamo import dynamo_client
+    from regulars.adapters.aws.lake import S3EventLog
+    from regulars.adapters.system import RandomIds
+    from regulars.application.update_customers import UpdateCustomers
+
+    client = boto3.client("s3", config=_s3_config())
+    bucket = required("BUCKET_NAME")
+    return UpdateCustomers(
+        log=S3EventLog(client, bucket),
+        store=DynamoCustomerStore(dynamo_client(), required("TABLE_NAME")),
+        programs=_programs(client, bucket),
+        ids=RandomIds(),
+    )
+
+
+def evaluate_customers() -> EvaluateCustomers:
+    """Evaluate the customers of the table TABLE_NAME; relay to EVENTS_QUEUE_URL and MESSAGES_QUEUE_URL."""
+    import botocore.session
+
+    from regulars.adapters.aws.customers import DynamoCustomerStore
+    from regulars.adapters.aws.dynamo import dynamo_client
+    from regulars.adapters.aws.queue import SqsQueue, sqs_client
+    from regulars.adapters.system import RandomIds, SystemClock
+    from regulars.application.evaluate_customers import EvaluateCustomers
+    from regulars.application.outbox import Relay
+
+    store = DynamoCustomerStore(dynamo_client(), required("TABLE_NAME"))
+    sqs = sqs_client()
+    ids = RandomIds()
+    s3 = botocore.session.get_session().create_client("s3", config=_s3_config())
+    return EvaluateCustomers(
+        store=store,
+        programs=_programs(s3, required("BUCKET_NAME")),
+        relay=Relay(
+            store=store,
+            messages=SqsQueue(sqs, required("MESSAGES_QUEUE_URL")),
+            events=SqsQueue(sqs, required("EVENTS_QUEUE_URL")),
+            ids=ids,
+        ),
+        clock=SystemClock(),
+        ids=ids,
+    )
+
+
+def tick() -> Callable[[], int]:
+    """Bring the due customers of the table TABLE_NAME to the queue DUE_QUEUE_URL."""
+    from regulars.adapters.aws.customers import DynamoCustomerStore
+    from regulars.adapters.aws.dynamo import dynamo_client
+    from regulars.adapters.aws.queue import SqsQueue, sqs_client
+    from regulars.adapters.system import SystemClock
+    from regulars.application.tick import tick as use_case
+
+    return partial(
+        use_case,
+        store=DynamoCustomerStore(dynamo_client(), required("TABLE_NAME")),
+        due=SqsQueue(sqs_client(), required("DUE_QUEUE_URL")),
+        clock=SystemClock(),
+    )
+
+
+def refresh() -> Callable[[], RefreshReport]:
+    """Refresh the parameters in BUCKET_NAME from the table TABLE_NAME; who moves goes to DUE_QUEUE_URL."""
+    import botocore.session
+
+    from regulars.adapters.aws.customers import DynamoCustomerStore
+    from regulars.adapters.aws.dynamo import dynamo_client
+    from regulars.adapters.aws.queue import SqsQueue, sqs_client
+    from regulars.adapters.system import SystemClock
+    from regulars.application.refresh import refresh as use_case
+
+    s3 = botocore.session.get_session().create_client("s3", config=_s3_config())
+    return partial(
+        use_case,
+        store=DynamoCustomerStore(dynamo_client(), required("TABLE_NAME")),
+        programs=_programs(s3, required("BUCKET_NAME")),
+        due=SqsQueue(sqs_client(), required("DUE_QUEUE_URL")),
+        clock=SystemClock(),
+    )
+
+
+def _programs(s3: Any, bucket: str) -> S3ProgramStore:
+    """The program packaged with the function, under the parameters of the bucket."""
+    from regulars.adapters.aws.program import S3ProgramStore
+    from regulars.adapters.system import SystemClock
+
+    folder = Path(optional("PROGRAM_PATH", "program"))
+    return S3ProgramStore(s3, bucket, folder, clock=SystemClock())
+
+
+def _s3_config() -> Config:
+    from botocore.config import Config
+
+    return Config(retries={"mode": "standard", "total_max_attempts": 4}, read_timeout=20)

@@ -1,0 +1,96 @@
+"""Refresh: the thresholds that all customers together decide, computed anew each night.
+
+No membership is decided here. New values are published as a new version of the parameters, and only the customers whose
+measure lies between the old and the new value of a threshold are brought up for evaluation: nobody else's verdict can
+change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import orjson
+
+from regulars.domain.customer import Fragment, customer_of
+from regulars.domain.identity import component, strongest
+from regulars.domain.parameters import ProgramParameters, parameter_value
+from regulars.ports import QueueMessage
+
+if TYPE_CHECKING:
+    from regulars.domain.program import CompiledProgram
+    from regulars.ports import Clock, CustomerStore, ProgramStore, Queue
+
+_SEND_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshReport:
+    """`customers` looked at, the parameters' `version` in force now, and how many customers were brought up."""
+
+    customers: int
+    version: int
+    changed: int
+
+
+def refresh(*, store: CustomerStore, programs: ProgramStore, due: Queue, clock: Clock) -> RefreshReport:
+    """Compute, publish, and bring up who is affected. Safe to run twice: the second run finds nothing to change.
+
+    Should it die after publishing, those brought up too late are decided at their next event or due instant.
+    """
+    now = clock.now()
+    program = programs.current()
+    if not program.definitions:
+        return RefreshReport(0, program.parameters.version, 0)
+    measures = dict(_measures(store, program.compiled, now))
+    values = {
+        name: parameter_value(definition, (of_customer[name] for of_customer in measures.values()))
+        for name, definition in program.definitions.items()
+    }
+    if values == program.values:
+        return RefreshReport(len(measures), program.parameters.version, 0)
+    parameters = ProgramParameters(program.parameters.version + 1, now, values)
+    programs.publish(parameters)
+    affected = [root for root, mine in measures.items() if _is_between(mine, program.values, values)]
+    messages = [
+        QueueMessage(orjson.dumps({"v": 1, "node": root, "parameters": parameters.version}).decode())
+        for root in affected
+    ]
+    for start in range(0, len(messages), _SEND_AT_ONCE):
+        due.send(messages[start : start + _SEND_AT_ONCE])
+    return RefreshReport(len(measures), parameters.version, len(affected))
+
+
+def _is_between(mine: dict[str, int], old: dict[str, int], new: dict[str, int]) -> bool:
+    return any(
+        old[name] != value and min(old[name], value) <= mine[name] <= max(old[name], value)
+        for name, value in new.items()
+    )
+
+
+def _measures(store: CustomerStore, program: CompiledProgram, now: datetime) -> Iterator[tuple[str, dict[str, int]]]:
+    """(root, measures) of every customer. Nodes without links, which are most, are customers by themselves and are not
+    kept; the others are put together once all are read."""
+    linked: dict[str, Fragment] = {}
+    for node, head in store.scan():
+        fragment = head.fragment()
+        if fragment.profile.links:
+            linked[node] = fragment
+        else:
+            yield node, _measured(node, [fragment], program, now)
+    links = {node: fragment.profile.links for node, fragment in linked.items()}
+    done: set[str] = set()
+    for node in linked:
+        if node in done:
+            continue
+        members, _ = component(node, links)
+        done |= members
+        fragments = [linked[member] for member in sorted(members)]
+        yield strongest(members), _measured(strongest(members), fragments, program, now)
+
+
+def _measured(root: str, fragments: list[Fragment], program: CompiledProgram, now: datetime) -> dict[str, int]:
+    customer = customer_of(root, fragments, plan=program.plan, currency=program.currency, now=now)
+    return program.measures(customer, now)
