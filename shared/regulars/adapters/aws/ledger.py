@@ -21,8 +21,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import ClientError
 
+from regulars.adapters.aws.dynamo import CONDITION_FAILED, NO_ANSWER, as_ours
 from regulars.domain.errors import PermanentError, TransientError
 from regulars.domain.instants import from_millis, to_millis
 from regulars.domain.sends import (
@@ -44,13 +45,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-_CONDITION_FAILED = "ConditionalCheckFailedException"
-_BUSY = frozenset(
-    {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "InternalServerError",
-     "ServiceUnavailable", "TransactionConflictException"}
-)  # fmt: skip
-_SERVER_ERROR = 500
-
 _NAMES = {"#status": "status"}
 _IS_FREE = "(attribute_not_exists(pk) OR #status = :pending)"
 _IS_MINE = "(#status = :sending AND attempt = :attempt)"
@@ -70,21 +64,16 @@ class _ConditionFailedError(Exception):
 
 
 @contextmanager
-def _faults() -> Iterator[None]:
+def _faults(what: str) -> Iterator[None]:
     """AWS errors as ours. All writes here are conditional or idempotent, so a lost answer is a reason to come again."""
     try:
         yield
     except ClientError as error:
-        code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
-        if code == _CONDITION_FAILED:
+        if error.response["Error"]["Code"] == CONDITION_FAILED:
             raise _ConditionFailedError(error.response.get("Item")) from error
-        if code in _BUSY or status >= _SERVER_ERROR:
-            raise TransientError(f"the table is busy: {code}") from error
-        raise PermanentError(f"the table refused: {code}") from error
-    except ParamValidationError:
-        raise
-    except BotoCoreError as error:
-        raise TransientError(f"the table did not answer: {type(error).__name__}") from error
+        raise as_ours(error, what) from error
+    except NO_ANSWER as error:
+        raise TransientError(f"DynamoDB did not answer: {what}") from error
 
 
 class DynamoLedger:
@@ -141,7 +130,7 @@ class DynamoLedger:
 
         Nearly every message is settled by its own attempt: the read costs a tenth of the update that it saves.
         """
-        with _faults():
+        with _faults("read a send"):
             answer = self._client.get_item(
                 TableName=self._table, Key=_send_id(address_node, send_key), ConsistentRead=True
             )
@@ -183,7 +172,7 @@ class DynamoLedger:
             "ConsistentRead": True,
         }
         while True:
-            with _faults():
+            with _faults("list sends"):
                 page = self._client.query(**query)
             records += [_record_from(item) for item in page["Items"]]
             if "LastEvaluatedKey" not in page:
@@ -193,7 +182,7 @@ class DynamoLedger:
     def opt_out(self, address_node: str, *, channel: str, at: datetime, source: str) -> None:
         """One conditional put: the latest instant stays; see OptOuts.opt_out."""
         try:
-            with _faults():
+            with _faults("record an opt-out"):
                 self._client.put_item(
                     TableName=self._table,
                     Item={
@@ -210,7 +199,7 @@ class DynamoLedger:
 
     def opted_out_at(self, address_node: str, *, channel: str) -> datetime | None:
         """One consistent read; see OptOuts.opted_out_at."""
-        with _faults():
+        with _faults("read an opt-out"):
             answer = self._client.get_item(
                 TableName=self._table, Key=_opt_out_id(address_node, channel), ConsistentRead=True
             )
@@ -237,7 +226,7 @@ class DynamoLedger:
             return
 
     def _put(self, record: SendRecord, condition: str, **values: str) -> None:
-        with _faults():
+        with _faults("claim a send"):
             self._client.put_item(
                 TableName=self._table,
                 Item=_item_of(record),
@@ -266,7 +255,7 @@ class DynamoLedger:
         expression = "SET " + ", ".join(f"#{name} = :new_{name}" for name in kept)
         if absent:
             expression += " REMOVE " + ", ".join(absent)
-        with _faults():
+        with _faults("settle a send"):
             answer = self._client.update_item(
                 TableName=self._table,
                 Key=_send_id(record.address_node, record.send_key),

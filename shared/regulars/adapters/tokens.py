@@ -1,0 +1,71 @@
+"""`UnsubscribeTokens`: signed with itsdangerous (HMAC-SHA256, a key of its own derived for this purpose).
+
+The secret's value may hold several keys, one a line, the newest first; the previous value of a rotated secret is
+valid as well. So a key can be replaced while links signed with it, which lie in people's mailboxes for years, go on
+working.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from itsdangerous import BadData, URLSafeSerializer
+
+from regulars.domain.errors import BadInputError, PermanentError
+from regulars.domain.sends import Channel, Subscription
+
+if TYPE_CHECKING:
+    from regulars.ports import Secrets
+
+PURPOSE = "regulars.unsubscribe.1"
+MAX_TOKEN = 600
+"""Longer texts are not looked at. SES takes header values of up to 995 characters."""
+
+
+class _Json:
+    """Compact JSON for itsdangerous."""
+
+    @staticmethod
+    def dumps(value: Any) -> str:
+        return orjson.dumps(value).decode()
+
+    @staticmethod
+    def loads(text: str | bytes) -> Any:
+        return orjson.loads(text)
+
+
+class SignedTokens:
+    """Tokens under the secret `name`. `purpose` is the salt: a token for another purpose does not verify."""
+
+    def __init__(self, secrets: Secrets, name: str, *, purpose: str = PURPOSE) -> None:
+        self._secrets = secrets
+        self._name = name
+        self._purpose = purpose
+
+    def issue(self, subscription: Subscription) -> str:
+        """See UnsubscribeTokens.issue. Raises PermanentError when there is no key to sign with."""
+        said = [subscription.address_node, subscription.channel.value, subscription.send_key]
+        return str(self._serializer().dumps(said))
+
+    def read(self, token: str) -> Subscription:
+        """See UnsubscribeTokens.read."""
+        if not token or len(token) > MAX_TOKEN or not token.isascii():
+            raise BadInputError("bad_token", "the link is not complete")
+        try:
+            address_node, channel, send_key = self._serializer().loads(token)
+        except BadData as error:
+            raise BadInputError("bad_token", "the link was not issued here or was changed") from error
+        return Subscription(address_node=address_node, channel=Channel(channel), send_key=send_key)
+
+    def _serializer(self) -> URLSafeSerializer:
+        keys = [key for value in self._secrets.valid(self._name) for line in value.split("\n") if (key := line.strip())]
+        if not keys:
+            raise PermanentError("there is no key for unsubscribe links")
+        return URLSafeSerializer(
+            keys[::-1],  # itsdangerous signs with the last one
+            salt=self._purpose,
+            serializer=_Json,
+            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+        )

@@ -1,0 +1,112 @@
+"""From a decision to the message as the provider gets it: the rendered text with everything that the law and mailbox
+providers ask of marketing mail, whatever the template says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from regulars.domain.sends import (
+    Channel,
+    EmailMessage,
+    SendRecord,
+    SmsMessage,
+    Subscription,
+    TemplateError,
+    content_hash,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from regulars.ports import Templates, UnsubscribeTokens
+
+ONE_CLICK = "List-Unsubscribe=One-Click"
+"""RFC 8058, section 3.1."""
+
+_MAX_NAME = 60
+# What names do not hold and advertisements do. Sign-up forms are used to send a stranger a text of one's own choice.
+_NO_NAME = re.compile(r"[/:@<>\\\d]|www\.|\.\w{2,}", re.IGNORECASE)
+_STOP = re.compile(r"\bSTOP\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """What every message says about its sender. `public_url`: where customers reach the HTTP API; `url`: the shop's
+    front page, empty when not configured."""
+
+    name: str
+    postal_address: str
+    public_url: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A message ready to go, and the hash of its text."""
+
+    message: EmailMessage | SmsMessage
+    content_hash: str
+
+
+def compose(record: SendRecord, *, templates: Templates, tokens: UnsubscribeTokens, shop: Shop) -> Composed:
+    """Render the message of a decision.
+
+    Raises TemplateError when the template is wrong or leaves out what must be in it: the unsubscribe link and the
+    postal address in both parts of an e-mail, the word STOP in an SMS. Raises UnsafeContentError as Templates.render
+    does.
+    """
+    shared = {**record.variables, "first_name": display_name(record.variables.get("first_name")), "shop": shop.name}
+    if record.channel is Channel.SMS:
+        return _sms(record, templates.render(record.template, "sms", {**shared, "shop_url": shop.url}))
+    subscription = Subscription(address_node=record.address_node, channel=record.channel, send_key=record.send_key)
+    link = f"{shop.public_url.rstrip('/')}/unsubscribe?t={tokens.issue(subscription)}"
+    parts = templates.render(
+        record.template,
+        "email",
+        {**shared, "shop_url": shop.url, "unsubscribe_url": link, "postal_address": shop.postal_address},
+    )
+    return _email(record, parts, link, shop)
+
+
+def display_name(name: object) -> str | None:
+    """A first name fit to greet with: one line, short, no link; None where there is none."""
+    if not isinstance(name, str):
+        return None
+    line = " ".join(name.split())
+    fit = 0 < len(line) <= _MAX_NAME and line.isprintable() and not _NO_NAME.search(line)
+    return line if fit else None
+
+
+def send_id(record: SendRecord) -> str:
+    """`<address node>-<send key>`: what a provider's event brings back to say which message it is about."""
+    return f"{record.address_node}-{record.send_key}"
+
+
+def _email(record: SendRecord, parts: Mapping[str, str], link: str, shop: Shop) -> Composed:
+    for part in ("html", "text"):
+        if link not in parts[part]:
+            raise TemplateError(f"template {record.template}: no unsubscribe link in the {part} part")
+    if shop.postal_address not in parts["text"]:
+        raise TemplateError(f"template {record.template}: no postal address in the text part")
+    message = EmailMessage(
+        to=record.address,
+        subject=parts["subject"],
+        html=parts["html"],
+        text=parts["text"],
+        headers={
+            "List-Unsubscribe": f"<{link}>",
+            "List-Unsubscribe-Post": ONE_CLICK,
+            "X-Regulars-Send": send_id(record),
+        },
+        tags={"send_id": send_id(record), "campaign": record.campaign, "customer": record.customer},
+    )
+    # The link differs from mail to mail; the hash is to tell texts apart, not tokens.
+    return Composed(message, content_hash({name: text.replace(link, "") for name, text in parts.items()}))
+
+
+def _sms(record: SendRecord, parts: Mapping[str, str]) -> Composed:
+    if not _STOP.search(parts["text"]):
+        raise TemplateError(f"template {record.template}: no word on STOP")
+    return Composed(SmsMessage(to=record.address, text=parts["text"].strip()), content_hash(parts))
