@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from regulars.domain.errors import BadInputError
 from regulars.domain.money import currency_exponent
 from regulars.domain.parameters import ParameterDefinition, ProgramParameters
-from regulars.domain.program import Campaign, ChurnModel, FrequencyCap, Name, Program, Segment, plan_of
+from regulars.domain.program import Campaign, ChurnModel, FrequencyCap, Name, Program, Segment
 from regulars.domain.rules.operands import RuleContext
 from regulars.domain.rules.tree import MAX_DEPTH, bounds_problem, problems
 
@@ -70,7 +70,7 @@ def load_program(files: Mapping[str, object], parameters: ProgramParameters | No
     churn = draft.read("churn")
     draft.context = replace(draft.context, churn_bands=frozenset(band.name for band in churn.bands))
     program = Program(
-        version="",
+        source=_source(draft),
         currency=currency,
         segments=draft.read("segments"),
         churn=churn,
@@ -82,18 +82,8 @@ def load_program(files: Mapping[str, object], parameters: ProgramParameters | No
     _check_names(draft, program)
     if draft.problems:
         raise BadInputError(BAD_PROGRAM, "\n".join(draft.problems))
-    plan_of(program)
-    return replace(program, version=_version(draft, program.values))
-
-
-def with_parameters(program: Program, files: Mapping[str, object], parameters: ProgramParameters) -> Program:
-    """The same files' program under other parameters; `program` itself when those change no value."""
-    changed = replace(program, parameters=parameters)
-    if changed.values == program.values:
-        return (
-            program if parameters.version == program.parameters.version else replace(changed, version=program.version)
-        )
-    return replace(changed, version=_version(_Draft(_merged(files)), changed.values))
+    _ = program.plan  # refuses rules that would make profiles too large
+    return program
 
 
 def _merged(files: Mapping[str, object]) -> dict[str, tuple[str, Any]]:
@@ -151,8 +141,6 @@ def _repeated(names: Iterable[str]) -> list[str]:
     return [name for name in names if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
 
 
-def _version(draft: _Draft, values: Mapping[str, int]) -> str:
-    """16 hex digits over what the files say and the values in force: a refresh that changes no value keeps it."""
+def _source(draft: _Draft) -> str:
     data = {section: value for section, (_, value) in draft.sections.items()}
-    text = json.dumps([data, values], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:32]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -24,7 +25,7 @@ from regulars.domain.sends import Channel
 
 __all__ = [
     "Campaign", "ChurnBand", "ChurnModel", "CompiledProgram", "FrequencyCap", "OncePer", "Program", "ProgramParameters",
-    "Segment", "compile_program", "plan_of",
+    "Segment",
 ]  # fmt: skip
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -101,12 +102,13 @@ class FrequencyCap(Node):
 
 @dataclass(frozen=True)
 class Program:
-    """Everything that decides, as checked data. `version` changes when, and only when, a decision could.
+    """Everything that decides, as checked data.
 
     Made by `regulars.domain.loading.load_program`, which guarantees that names are unique and references resolve.
+    `source` is the hash of what the files say.
     """
 
-    version: str
+    source: str
     currency: str
     segments: tuple[Segment, ...]
     churn: ChurnModel
@@ -123,9 +125,24 @@ class Program:
         }
 
     @cached_property
+    def version(self) -> str:
+        """16 hex digits over the files and the values in force: a refresh that changes no value keeps the version."""
+        text = f"{self.source}\n{sorted(self.values.items())}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def plan(self) -> FeaturePlan:
+        """The event counters that the rules look at. Raises BadInputError when they are too many."""
+        return plan_of_rules(_rules(self))
+
+    @cached_property
     def compiled(self) -> CompiledProgram:
         """The compiled form, made once."""
-        return compile_program(self)
+        return CompiledProgram(self)
+
+    def with_parameters(self, parameters: ProgramParameters) -> Program:
+        """The same program under other parameters; this very one when they are older than, or the same as, its own."""
+        return replace(self, parameters=parameters) if parameters.version > self.parameters.version else self
 
     def describe(self, segment: str) -> str:
         """A segment's rule in plain English. Raises KeyError on an unknown segment."""
@@ -144,11 +161,6 @@ def _rules(program: Program) -> list[Any]:
     return rules
 
 
-def plan_of(program: Program) -> FeaturePlan:
-    """The event counters that the program's rules look at. Raises BadInputError when they are too many."""
-    return plan_of_rules(_rules(program))
-
-
 class CompiledProgram:
     """A program ready to run over customers. Immutable; one per program version and process."""
 
@@ -158,7 +170,7 @@ class CompiledProgram:
         self.currency = program.currency
         self.frequency_cap = program.frequency_cap
         self.cap_window = program.frequency_cap.within if program.frequency_cap else NO_WAIT
-        self.plan = plan_of(program)
+        self.plan = program.plan
         self._segments = _by_name(program.segments)
         self._rank = {
             campaign.name: (-campaign.priority, position) for position, campaign in enumerate(program.campaigns)
@@ -224,8 +236,3 @@ class CompiledProgram:
         facts = Facts(view)
         facts[CHURN_BAND] = self.churn_band(view, now)
         return explained(rule, Scene(facts, now, self.program.values, self.currency))
-
-
-def compile_program(program: Program) -> CompiledProgram:
-    """The program ready to run. Raises BadInputError when profiles would grow too large (see `plan_of`)."""
-    return CompiledProgram(program)

@@ -111,7 +111,8 @@ def _named(field: str) -> str:
 
 @described.register
 def _(rule: Count, currency: str) -> str:
-    what = "orders" if rule.count == ORDERS else f"“{rule.count}” events"
+    one = [operand for _, operand in rule.operations()] == [1]
+    what = f"{'order' if rule.count == ORDERS else f'“{rule.count}” event'}{'' if one else 's'}"
     bounds = " and ".join(
         f"{_COUNT_WORDS[operator]} {_shown(operand, Kind.NUMBER, currency)}" for operator, operand in rule.operations()
     )

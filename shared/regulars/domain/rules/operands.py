@@ -79,7 +79,7 @@ def _parameter(raw: Any, kind: Kind, context: RuleContext) -> ParameterRef:
     if known is None:
         raise ValueError(f"there is no parameter {reference.parameter}; define it under parameters")
     if known is not kind:
-        raise ValueError(f"parameter {reference.parameter} is a {known.value}, and this compares a {kind.value}")
+        raise ValueError(f"parameter {reference.parameter} is not of this kind ({kind.value}) but {known.value}")
     return reference
 
 

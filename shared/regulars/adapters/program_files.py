@@ -1,0 +1,66 @@
+"""Reading a program's YAML files. What they may say is the domain's business (regulars.domain.loading)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from regulars.domain.errors import BadInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from pathlib import Path
+
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MAX_BYTES = 512 * 1024
+
+
+class _Loader(_Base):  # type: ignore[misc] # libyaml's loader where PyYAML was built with it
+    """YAML as we read it: decimal numbers stay exact, and a key that is there twice is a mistake, not a replacement."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+        """As the base's, after a look for repeated keys."""
+        keys = [key.value for key, _ in node.value]
+        for key, _ in node.value:
+            if keys.count(key.value) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
+        return mapping
+
+
+def _decimal(loader: Any, node: yaml.ScalarNode) -> Decimal:
+    text = str(loader.construct_scalar(node)).replace("_", "")
+    try:
+        number = Decimal(text)
+    except ArithmeticError as error:
+        raise yaml.constructor.ConstructorError(None, None, "not a decimal number", node.start_mark) from error
+    if not number.is_finite():
+        raise yaml.constructor.ConstructorError(None, None, "not a finite number", node.start_mark)
+    return number
+
+
+_Loader.add_constructor("tag:yaml.org,2002:float", _decimal)
+
+
+def parsed_yaml(text: str, *, name: str) -> object:
+    """The data in one YAML document; decimal numbers as Decimal. Raises BadInputError `bad_program` naming the line."""
+    if len(text.encode()) > _MAX_BYTES:
+        raise BadInputError("bad_program", f"{name}: too large; keep it within {_MAX_BYTES // 1024} KB")
+    try:
+        data: object = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
+    except yaml.MarkedYAMLError as error:
+        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise BadInputError("bad_program", f"{name}{line}: {error.problem}") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise BadInputError("bad_program", f"{name}: not YAML that we can read") from error
+    return data
+
+
+def program_files(folder: Path) -> dict[str, object]:
+    """File name to data for every `*.yaml` directly in `folder`. Raises BadInputError if there are none or one is bad."""
+    paths = sorted(folder.glob("*.yaml"))
+    if not paths:
+        raise BadInputError("bad_program", f"{folder.name}: no *.yaml files there")
+    return {path.name: parsed_yaml(path.read_text(encoding="utf-8"), name=path.name) for path in paths}

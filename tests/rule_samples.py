@@ -1,0 +1,79 @@
+"""A customer as rules see it, made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from regulars.domain.rules.evaluate import CompiledRule
+from regulars.domain.rules.operands import RuleContext
+from regulars.domain.rules.tree import parse_rule
+from regulars.domain.rules.view import OrderTotals, Value, order_totals
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+TICK = timedelta(milliseconds=1)
+
+
+class FakeView:
+    """A view of given values, orders (instant and minor units, in any order) and events by day; it notes what is read."""
+
+    def __init__(
+        self,
+        values: Mapping[str, Value] | None = None,
+        *,
+        orders: Sequence[tuple[datetime, int]] = (),
+        days: Mapping[str, Mapping[int, int]] | None = None,
+    ) -> None:
+        self.orders = sorted(orders)
+        self._values = dict(values or {})
+        self._days = days or {}
+        self.asked: list[str] = []
+
+    def value(self, field: str) -> Value:
+        """The given value, or what follows from the orders."""
+        self.asked.append(field)
+        if field in self._values:
+            return self._values[field]
+        times = [placed_at for placed_at, _ in self.orders]
+        if field == "orders.count":
+            return len(times)
+        if field == "orders.revenue":
+            return sum(net for _, net in self.orders)
+        if field == "orders.last_at":
+            return times[-1] if times else None
+        if field == "orders.average_gap":
+            return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else None
+        if field.startswith("events.") and field.endswith(".count"):
+            return sum(self.days(field.removeprefix("events.").removesuffix(".count")).values())
+        return None
+
+    def order_totals(self) -> OrderTotals:
+        """Of the given orders."""
+        return order_totals(self.orders)
+
+    def days(self, event: str) -> Mapping[int, int]:
+        """As given."""
+        return self._days.get(event, {})
+
+
+def ordered(*ages_in_days: float, net: int = 1000) -> FakeView:
+    """A customer who ordered so many days before NOON, each time for the same net amount."""
+    return FakeView(orders=[(NOON - age * DAY, net) for age in ages_in_days])
+
+
+def rule_of(data: object, *, context: RuleContext | None = None, values: Mapping[str, int] | None = None) -> CompiledRule:
+    """A rule from data, ready to run."""
+    return CompiledRule(parse_rule(data, context=context), values or {})
+
+
+def holds(data: object, view: FakeView, *, at: datetime = NOON, **how: Any) -> bool:
+    """Whether the rule in `data` holds for the view."""
+    return rule_of(data, **how).verdict(view, at)
+
+
+def flips(data: object, view: FakeView, *, at: datetime = NOON, **how: Any) -> datetime | None:
+    """When the rule in `data` may next change by itself."""
+    return rule_of(data, **how).next_flip(view, at)

@@ -1,0 +1,112 @@
+"""What the language refuses, and how it says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from regulars.domain.errors import BadInputError
+from regulars.domain.rules.fields import FIELDS, OPERATORS, Kind
+from regulars.domain.rules.operands import RuleContext
+from regulars.domain.rules.tree import MAX_CHILDREN, parse_rule
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ({"field": "orders.cuont", "at_least": 5}, "rule.field: there is no field of that name; did you mean orders.count?"),
+        ({"field": "orders.count"}, "rule: needs an operator, such as at_least"),
+        ({"field": "orders.count", "at_least": "5"}, "rule.at_least: must be a whole number from 0"),
+        ({"field": "orders.count", "at_least": True}, "rule.at_least: must be a whole number from 0"),
+        ({"field": "orders.count", "at_least": None}, "rule.at_least: must be a whole number from 0"),
+        ({"field": "orders.count", "contains": "5"}, "rule.contains: contains does not fit orders.count (whole number)"),
+        ({"field": "orders.count", "at_laest": 5}, "rule.at_laest: not known here; remove it or correct its spelling"),
+        ({"field": "orders.count", "in": []}, "rule.in: must be a list of 1 to 100 values"),
+        ({"field": "orders.revenue", "above": "1.999"}, "rule.above: the amount has more than 2 decimals for EUR"),
+        ({"field": "orders.revenue", "above": "nan"}, "rule.above: the amount must be a plain decimal number"),
+        ({"field": "orders.revenue", "above": -1}, "rule.above: must not be negative"),
+        ({"field": "orders.revenue", "above": [1]}, "rule.above: must be an amount in EUR"),
+        ({"field": "cart.open", "equals": "yes"}, "rule.equals: must be true or false"),
+        ({"field": "consent.email", "equals": "maybe"}, "rule.equals: must be one of denied, granted"),
+        ({"field": "churn_band", "equals": "hihg"}, "rule.equals: must be one of high, low"),
+        ({"field": "first_seen", "before": "soon"}, "rule.before: must be a date or an instant"),
+        ({"field": "first_seen", "before": 5}, "rule.before: must be a date or an instant"),
+        ({"field": "traits.tags", "equals": ["a"]}, "rule.equals: must be true, false, a number or a text"),
+        ({"field": "traits.no.dots", "equals": 1}, "rule.field: there is no field of that name"),
+        ({"field": ["orders.count"], "equals": 1}, "rule.field: should be a valid string"),
+        ({"count": "orders", "within": "30", "at_least": 1}, "rule.within: must be a duration"),
+        ({"count": "orders", "within": None, "at_least": 1}, "rule.within: must be a duration"),
+        ({"count": "orders", "within": "0d", "at_least": 1}, "rule.within: must be longer than nothing"),
+        ({"count": "orders", "within": "9999w", "at_least": 1}, "rule.within: must be longer than nothing and at most"),
+        ({"count": "Product Viewed", "within": "36h", "at_least": 1}, "rule.within: events are counted by the day"),
+        ({"count": "Product Viewed", "within": "500d", "at_least": 1}, "rule.within: events are counted by the day"),
+        ({"sum": "cart.value", "at_least": 1}, "rule.sum: should be 'orders.revenue'"),
+        ({"sum": "orders.revenue", "at_least": {"parameter": "x"}}, "rule.at_least: there is no parameter x"),
+        ({"count": "orders", "at_least": {"parameter": "spend"}}, "rule.at_least: parameter spend is not of this kind (whole number)"),
+        ({"since": "orders.count", "at_least": "1d"}, "rule.since: must be a field that is an instant"),
+        ({"since": "orders.last_at", "below": None}, "rule.below: must be a duration"),
+        (
+            {"since": "orders.last_at", "below": {"times": 2, "of": "orders.average_gap", "min": "9d", "max": "3d"}},
+            "rule.below: max must not be shorter than min",
+        ),
+        (
+            {"since": "orders.last_at", "below": {"times": 0, "of": "orders.count", "min": "9d"}},
+            "rule.below.times: should be greater than 0; "
+            "rule.below.of: must be a field that is a duration, such as orders.average_gap; "
+            "rule.below.max: missing; add it",
+        ),
+        ({"all": []}, "rule.all: must be a list of 1 to 50 rules"),
+        ({"any": {"field": "cart.open", "equals": True}}, "rule.any: must be a list of 1 to 50 rules"),
+        ({"all": [{"not": {"zork": 1}}]}, "rule.all.0.not: must be a mapping with exactly one of all, any, not, field"),
+        ({"all": [], "any": []}, "rule: must be a mapping with exactly one of"),
+        ("orders.count > 5", "rule: must be a mapping with exactly one of"),
+        (None, "rule: must be a mapping with exactly one of"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_named_with_its_path_and_what_would_fit(data: Any, problem: str) -> None:
+    context = RuleContext(parameters={"spend": Kind.MONEY}, churn_bands=frozenset({"low", "high"}))
+    with pytest.raises(BadInputError) as raised:
+        parse_rule(data, context=context)
+    assert raised.value.code == "bad_rule"
+    assert problem in raised.value.detail
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    data = {"all": [{"field": "orders.cuont", "at_least": 5}, {"count": "orders", "within": "x", "at_least": -1}]}
+    with pytest.raises(BadInputError) as raised:
+        parse_rule(data)
+    paths = [problem.partition(":")[0] for problem in raised.value.detail.split("; rule")]
+    assert paths == ["rule.all.0.field", ".all.1.within", ".all.1.at_least"]
+
+
+def test_a_rule_nested_too_deeply_is_refused_without_recursion() -> None:
+    data: Any = {"field": "cart.open", "equals": True}
+    for _ in range(5000):
+        data = {"not": data}
+    with pytest.raises(BadInputError, match="nested too deeply"):
+        parse_rule(data)
+
+
+def test_data_that_contains_itself_is_refused() -> None:
+    data: dict[str, Any] = {"all": []}
+    data["all"] += [data, data]
+    with pytest.raises(BadInputError, match="too"):
+        parse_rule(data)
+
+
+def test_a_rule_with_too_many_parts_is_refused() -> None:
+    leaf = {"field": "cart.open", "equals": True}
+    with pytest.raises(BadInputError, match="too large"):
+        parse_rule({"all": [{"any": [leaf] * MAX_CHILDREN}] * MAX_CHILDREN})
+    with pytest.raises(BadInputError, match="must be a list of 1 to 50 rules"):
+        parse_rule({"all": [leaf] * (MAX_CHILDREN + 1)})
+
+
+def test_every_kind_of_field_has_operators() -> None:
+    assert set(FIELDS.values()) | {Kind.TRAIT} == set(OPERATORS)
+
+
+def test_a_parsed_rule_can_be_compared_and_used_as_a_key() -> None:
+    data = {"all": [{"field": "orders.count", "in": [1, 2]}, {"since": "orders.last_at", "below": "30d"}]}
+    assert len({parse_rule(data), parse_rule(data)}) == 1
