@@ -118,7 +118,8 @@ def test_an_analyst_can_query_the_lake_with_sql(tmp_path: Any) -> None:
     path.write_bytes(events_to_parquet([an_event(1), an_event(2)]))
     with duckdb.connect() as connection:
         rows = connection.execute(
-            "SELECT name, count(*), sum((properties->>'price')::DECIMAL(9, 2))::VARCHAR, max(received_at)::DATE::VARCHAR"
+            "SELECT name, count(*), sum((properties->>'price')::DECIMAL(9, 2))::VARCHAR,"
+            " max(received_at)::DATE::VARCHAR"
             " FROM read_parquet(?) GROUP BY name",
             [str(path)],
         ).fetchall()

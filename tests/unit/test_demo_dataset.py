@@ -1,0 +1,150 @@
+"""The demo's reader: the real year as order documents, exact to the cent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from infra.demo.dataset import LAST_ORDER_AT, SHIFT, data_folder, read_households, unit_price
+from infra.demo.people import contact_events, person
+from regulars.application.import_orders import order_event
+from regulars.domain.events import Trust
+from regulars.domain.identity import normalised_email, normalised_phone
+from regulars.domain.instants import from_millis, to_millis
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NEW_YEAR = datetime(2017, 1, 1, 10, 30)  # noqa: DTZ001 - as the data has it
+
+
+def lines(*rows: tuple[int, int, int, int, float, float]) -> pa.Table:
+    """Transactions of (household, basket, product, quantity, sales, coupon); a basket's number says its day."""
+    columns: dict[str, list[Any]] = {
+        "household_id": [row[0] for row in rows],
+        "basket_id": [row[1] for row in rows],
+        "product_id": [row[2] for row in rows],
+        "quantity": [row[3] for row in rows],
+        "sales_value": [row[4] for row in rows],
+        "retail_disc": [0.1 for _ in rows],
+        "coupon_disc": [row[5] for row in rows],
+        "coupon_match_disc": [0.0 for _ in rows],
+        "transaction_timestamp": [NEW_YEAR + timedelta(days=row[1] % 100) for row in rows],
+    }
+    return pa.table(columns)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A small data set with the real one's columns and gaps."""
+    transactions = lines(
+        (9, 101, 1, 3, 1.00, 0.0),
+        (7, 102, 2, 1, 0.29, 0.5),
+        (7, 101, 1, 2, 8.61, 0.0),
+        (7, 101, 404, 0, 0.57, 0.0),
+    )
+    products = pa.table(
+        {"product_id": [1, 2], "product_type": ["OAT/RICE MILK", None], "product_category": ["MILK", None]}
+    )
+    redemptions = pa.table(
+        {
+            "household_id": [7],
+            "coupon_upc": [51380041013],
+            "campaign_id": [26],
+            "redemption_date": [(NEW_YEAR + timedelta(days=2)).replace(hour=0, minute=0)],
+        }
+    )
+    for name, table in (("transactions", transactions), ("products", products), ("coupon_redemptions", redemptions)):
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    return tmp_path
+
+
+def test_baskets_become_orders_of_whole_households_oldest_first(folder: Path) -> None:
+    found = [(home.user_id, [order["order_id"] for order in home.orders]) for home in read_households(folder)]
+    assert found == [("7", ["101", "102"]), ("9", ["101"])]
+
+
+def test_amounts_are_cents_and_the_total_is_the_sum_of_the_lines(folder: Path) -> None:
+    first, second = next(read_households(folder)).orders
+    assert (first["total_minor"], first["discount_minor"], first["currency"]) == (918, 20, "USD")
+    assert (second["total_minor"], second["discount_minor"]) == (29, 60)
+
+
+def test_lines_name_their_products_even_those_that_the_list_lacks(folder: Path) -> None:
+    first, second = next(read_households(folder)).orders
+    assert first["products"] == [
+        {"product_id": "1", "name": "Oat / Rice Milk", "category": "Milk", "quantity": 2, "price_minor": 431},
+        {"product_id": "404", "name": "Product 404", "category": "Other", "quantity": 0, "price_minor": 57},
+    ]
+    assert second["products"][0]["name"] == "Product 2"
+
+
+def test_coupons_are_those_redeemed_on_the_day_by_the_household(folder: Path) -> None:
+    first, second = next(read_households(folder)).orders
+    assert (first["coupons"], second["coupons"]) == ([], ["51380041013"])
+
+
+def test_time_moves_by_whole_weeks_and_keeps_the_clock(folder: Path) -> None:
+    first = next(read_households(folder)).orders[0]
+    placed = from_millis(first["placed_at"])
+    assert placed == (NEW_YEAR + timedelta(days=1)).replace(tzinfo=UTC) + SHIFT
+    assert SHIFT % timedelta(weeks=1) == timedelta(0)
+    assert first["version"] == first["placed_at"]
+
+
+def test_an_order_can_be_imported(folder: Path) -> None:
+    for home in read_households(folder):
+        for order in home.orders:
+            event = order_event(order, user_id=home.user_id, source="shop", received_at=LAST_ORDER_AT, traits={})
+            assert event.timestamp == from_millis(order["placed_at"])
+
+
+def test_a_unit_price_is_rounded_half_up() -> None:
+    assert [unit_price(100, 3), unit_price(5, 2), unit_price(57, 0)] == [33, 3, 57]
+
+
+def test_the_published_totals_are_in_the_package() -> None:
+    """Lines, baskets, households and sales as the issue states them, by pyarrow alone; every amount a whole cent."""
+    table = pq.read_table(
+        data_folder() / "transactions.parquet",
+        columns=["basket_id", "household_id", "sales_value", "transaction_timestamp"],
+    )
+    scaled = pc.multiply(table.column("sales_value"), 100.0)
+    cents = pc.round(scaled)
+    assert pc.max(pc.abs(pc.subtract(scaled, cents))).as_py() < 1e-6
+    assert table.num_rows == 1_469_307
+    assert pc.count_distinct(table.column("basket_id")).as_py() == 155_848
+    assert pc.count_distinct(table.column("household_id")).as_py() == 2_469
+    assert pc.sum(pc.cast(cents, pa.int64())).as_py() == 459_603_958
+    last = pc.max(table.column("transaction_timestamp")).as_py()
+    assert last.replace(tzinfo=UTC) + SHIFT == LAST_ORDER_AT
+
+
+def test_made_up_people_are_always_the_same_and_reachable_nowhere() -> None:
+    people = [person(str(number)) for number in range(1, 2_500)]
+    assert people == [person(str(number)) for number in range(1, 2_500)]
+    emails = [someone.email for someone in people if someone.email]
+    assert {email.partition("@")[2] for email in emails} <= {"example.com", "example.org", "example.net", "mail.test"}
+    assert [normalised_email(email) for email in emails] == emails
+    phones = [someone.phone for someone in people if someone.phone]
+    assert {phone[5:10] for phone in phones} == {"55501"}
+    assert [normalised_phone(phone) for phone in phones] == phones
+    assert (len(set(emails)), len(set(phones))) == (len(emails), len(phones))
+    assert 0.6 < len(emails) / len(people) < 0.8
+
+
+def test_an_export_states_contacts_and_each_answer_once() -> None:
+    since, now = LAST_ORDER_AT - timedelta(days=300), LAST_ORDER_AT
+    for number in range(1, 200):
+        someone = person(str(number))
+        events = contact_events(someone, since=since, received_at=now)
+        answers = {e.properties["channel"]: e.properties["status"] for e in events if e.name == "Consent Updated"}
+        assert answers.get("email") == {True: "granted", False: "denied", None: None}[someone.email_consent]
+        assert answers.get("sms") == {True: "granted", False: "denied", None: None}[someone.sms_consent]
+        assert len({event.event_id for event in events}) == len(events)
+        assert all(event.trust is Trust.SIGNED and to_millis(event.timestamp) >= to_millis(since) for event in events)
