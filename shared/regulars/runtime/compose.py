@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from regulars.application.collect.service import Collect
     from regulars.application.evaluate_customers import EvaluateCustomers
     from regulars.application.ingest import IngestReport
+    from regulars.application.receive_orders import ReceiveOrders
     from regulars.application.refresh import RefreshReport
     from regulars.application.update_customers import UpdateCustomers
 
@@ -154,3 +155,21 @@ def _s3_config() -> Config:
     from botocore.config import Config
 
     return Config(retries={"mode": "standard", "total_max_attempts": 4}, read_timeout=20)
+
+
+def receive_orders() -> ReceiveOrders:
+    """Signed orders into the queue EVENTS_QUEUE_URL; ORDER_SECRET_PREFIX and a source's name call its secret."""
+    import botocore.session
+    from botocore.config import Config
+
+    from regulars.adapters.aws.queue import SqsQueue, sqs_client
+    from regulars.adapters.aws.secrets import SecretsManager
+    from regulars.application.receive_orders import ReceiveOrders
+
+    config = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
+    secrets = botocore.session.get_session().create_client("secretsmanager", config=config)
+    return ReceiveOrders(
+        secrets=SecretsManager(secrets),
+        secret_prefix=required("ORDER_SECRET_PREFIX"),
+        queue=SqsQueue(sqs_client(), required("EVENTS_QUEUE_URL")),
+    )

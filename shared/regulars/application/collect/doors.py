@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from regulars.application.collect.bad_rows import STAGE, bad_row, original_bytes
+from regulars.application.bad_rows import original_bytes, row_of
 from regulars.application.collect.pixel import call_of, parameters
 from regulars.application.collect.receipt import Receipt
 from regulars.application.collect.segment import CALLS, event_of, refusal
@@ -24,6 +24,9 @@ from regulars.domain.errors import BadInputError
 if TYPE_CHECKING:
     from regulars.domain.events import BadRow, Event, EventType
     from regulars.ports import Ids
+
+STAGE = "collect"
+"""A bad row's stage is `collect/<door>`: the normaliser that reads its original again."""
 
 BATCH, MEMBER, PIXEL = "batch", "member", "pixel"
 
@@ -52,6 +55,22 @@ class Normalised:
         """Keep a bad row."""
         self.bad.append(row)
         self.errors.append((index, row.code))
+
+
+def rejected(
+    receipt: Receipt, door: str, error: BadInputError, original: bytes, message_id: object = None, *, index: int = 0
+) -> BadRow:
+    """The bad row of one payload of an authenticated request."""
+    return row_of(
+        error,
+        original,
+        source=receipt.source,
+        stage=f"{STAGE}/{door}",
+        received_at=receipt.received_at,
+        request_id=receipt.request_id,
+        index=index,
+        message_id=message_id,
+    )
 
 
 Door = Callable[[bytes, dict[str, Any], Receipt, "Ids"], Normalised]
@@ -83,8 +102,9 @@ def batch(raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids) -> Norma
         try:
             keys += _member(raw, member, context, sent_at, receipt, ids, normalised)
         except BadInputError as error:
-            row = bad_row(receipt, MEMBER, error, *_original(member, context, sent_at), index=index)
-            normalised.reject(row, index)
+            original = _original(member, context, sent_at)
+            message_id = member.get("messageId") if isinstance(member, dict) else None
+            normalised.reject(rejected(receipt, MEMBER, error, original, message_id, index=index), index)
     reject_duplicate_keys(raw, keys)
     return normalised
 
@@ -123,13 +143,13 @@ def _with_context(member: dict[str, Any], context: dict[str, Any] | None) -> dic
     return {**member, "context": {**context, **(own or {})}}
 
 
-def _original(member: object, context: dict[str, Any] | None, sent_at: object) -> tuple[bytes]:
+def _original(member: object, context: dict[str, Any] | None, sent_at: object) -> bytes:
     """A member as it can be read again without its batch."""
     if isinstance(member, dict):
         member = _with_context(member, context)
         if sent_at is not None:
             member = {**member, "sentAt": sent_at}
-    return (orjson.dumps(member),)
+    return orjson.dumps(member)
 
 
 def member(raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids) -> Normalised:

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from regulars.application.collect.times import event_times
 from regulars.domain.errors import BadInputError
 from regulars.domain.events import Event, EventType, event_id_of
 from regulars.domain.identity import is_blocked
 from regulars.domain.instants import to_millis
 from regulars.domain.privacy import masked, truncated_ip
+from regulars.domain.times import event_times
 
 if TYPE_CHECKING:
     from regulars.application.collect.receipt import Receipt
-    from regulars.application.collect.times import Times
+    from regulars.domain.times import Times
     from regulars.ports import Ids
 
 CALLS = {kind.value: kind for kind in EventType if kind not in {EventType.ORDER, EventType.SYSTEM}}

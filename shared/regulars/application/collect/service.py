@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from regulars.application.collect.bad_rows import bad_row
-from regulars.application.collect.doors import BATCH, DOORS, PIXEL, Normalised
+from regulars.application.collect.doors import BATCH, DOORS, PIXEL, Normalised, rejected
 from regulars.application.collect.keys import WriteKeys, key_in_headers
 from regulars.application.collect.pixel import KEY_PARAMETER, call_of, parameters
 from regulars.application.collect.receipt import Receipt, is_prefetch, receipt_of
@@ -87,7 +86,7 @@ class Collect:
         try:
             normalised = DOORS[door](raw, body, receipt, self._ids)
         except BadInputError as error:
-            row = bad_row(receipt, door, error, raw, message_id=body.get("messageId"))
+            row = rejected(receipt, door, error, raw, body.get("messageId"))
             return self._malformed(_MalformedError(error, row), cors)
         return self._stored(normalised, cors) or _accepted(normalised, cors)
 
@@ -105,7 +104,7 @@ class Collect:
             raw = inflated(raw, MAX_BATCH_BYTES)
             body = parsed_object(raw)
         except BadInputError as error:
-            row = bad_row(receipt_of(request, source), door, error, raw) if source else None
+            row = rejected(receipt_of(request, source), door, error, raw) if source else None
             raise _MalformedError(error, row) from error
         if source is None:
             in_body = body.get(KEY_PARAMETER)
@@ -168,9 +167,8 @@ class Collect:
             normalised = DOORS[door](raw, parameters(request.query), receipt, self._ids)
         except BadInputError as error:
             normalised = Normalised()
-            normalised.reject(
-                bad_row(receipt, door, error, raw, message_id=_lenient(request.query).get("messageId")), 0
-            )
+            message_id = _lenient(request.query).get("messageId")
+            normalised.reject(rejected(receipt, door, error, raw, message_id), 0)
         return self._stored(normalised, cors) or _image(cors, _counters(normalised))
 
     def snippet(self, request: HttpRequest, _door: str) -> HttpReply:

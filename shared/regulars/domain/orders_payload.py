@@ -1,0 +1,246 @@
+"""The generic signed order as a shop sends it (docs/collect.md, "Orders"), and its canonical document."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from regulars.domain.errors import BadInputError
+from regulars.domain.events import Event, EventType, Trust, event_id_of
+from regulars.domain.identity import is_blocked
+from regulars.domain.instants import to_millis
+from regulars.domain.money import to_minor
+from regulars.domain.times import OLDEST, parse_instant
+
+EVENT_NAME = "Order Updated"
+_LATEST_AHEAD = timedelta(days=1)
+_MAX_VERSION = 2**53 - 1
+
+
+def _read_instant(value: object) -> datetime:
+    instant = parse_instant(value)
+    if instant is None or instant < OLDEST:
+        raise ValueError("must be an ISO 8601 instant or epoch milliseconds, after 2000")
+    return instant
+
+
+def _read_identifier(value: object) -> object:
+    """Numbers are ids too; a value that stands for nobody (`0`, `null`, empty) is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str):
+        value = value.strip()
+        return None if not value or is_blocked(value) else value
+    return value
+
+
+def _empty_is_absent(value: object) -> object:
+    return None if value == "" else value
+
+
+Amount = str | int | Decimal
+Instant = Annotated[datetime, BeforeValidator(_read_instant)]
+Identifier = Annotated[str | None, BeforeValidator(_read_identifier), Field(max_length=255)]
+Text = Annotated[str | None, BeforeValidator(_empty_is_absent), Field(max_length=2_000)]
+ShortText = Annotated[str | None, BeforeValidator(_empty_is_absent), Field(max_length=255)]
+
+
+class _Payload(BaseModel):
+    """Types are taken as they stand in the JSON; fields that nobody told us about are ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+
+class ConsentPayload(_Payload):
+    """What the shopper answered to one channel at the checkout, when, and to which text."""
+
+    status: Literal["granted", "denied"]
+    at: Instant
+    text_version: ShortText = None
+
+
+class MarketingConsent(_Payload):
+    """The answers by channel; a channel without one was not asked."""
+
+    email: ConsentPayload | None = None
+    sms: ConsentPayload | None = None
+
+
+class CustomerPayload(_Payload):
+    """Who ordered; a guest has no `user_id`."""
+
+    user_id: Identifier = None
+    email: Annotated[str | None, BeforeValidator(_empty_is_absent), Field(max_length=254)] = None
+    phone: Annotated[str | None, BeforeValidator(_empty_is_absent), Field(max_length=40)] = None
+    first_name: ShortText = None
+    last_name: ShortText = None
+    marketing_consent: MarketingConsent = MarketingConsent()
+
+
+class ProductPayload(_Payload):
+    """One line; `price` is of one piece."""
+
+    product_id: Annotated[str, BeforeValidator(_read_identifier), Field(max_length=255)]
+    quantity: Annotated[int, Field(ge=0, le=1_000_000)]
+    price: Amount
+    sku: ShortText = None
+    name: Text = None
+    category: ShortText = None
+    url: Text = None
+    image_url: Text = None
+
+
+class OrderPayload(_Payload):
+    """One order as it stands now. `version` grows with each change; where there is none, `updated_at` does."""
+
+    order_id: Annotated[str, BeforeValidator(_read_identifier), Field(max_length=64)]
+    version: Annotated[int, Field(ge=0, le=_MAX_VERSION)] | None = None
+    placed_at: Instant
+    updated_at: Instant | None = None
+    status: Literal["placed", "paid", "fulfilled", "cancelled", "refunded"]
+    currency: str
+    total: Amount
+    refunded: Amount = 0
+    discount: Amount = 0
+    shipping: Amount = 0
+    tax: Amount = 0
+    coupons: Annotated[tuple[Annotated[str, Field(max_length=255)], ...], Field(max_length=50, strict=False)] = ()
+    channel: Literal["online", "store"] = "online"
+    customer: CustomerPayload = CustomerPayload()
+    anonymous_id: Identifier = None
+    products: Annotated[tuple[ProductPayload, ...], Field(max_length=1_000, strict=False)] = ()
+
+
+def order_event(raw: bytes, *, source: str, received_at: datetime) -> Event:
+    """The canonical event of a generic order body.
+
+    Raises BadInputError: `bad_json`, `bad_shape` (with the path), `bad_amount`, `unknown_currency`, `bad_instant`,
+    `no_identifier`.
+    """
+    order = _payload(raw)
+    if order.placed_at > received_at + _LATEST_AHEAD:
+        raise BadInputError("bad_instant", "placed_at lies more than a day in the future")
+    version = _version(order)
+    customer = order.customer
+    if not (customer.user_id or customer.email or customer.phone or order.anonymous_id):
+        raise BadInputError("no_identifier", "customer needs a user_id, an email or a phone")
+    message_id = f"{order.order_id}:{version}"
+    traits = {
+        name: value
+        for name in ("email", "phone", "first_name", "last_name")
+        if (value := getattr(customer, name)) is not None
+    }
+    consent = _consent(customer.marketing_consent)
+    properties = _canonical(order, version)
+    return Event(
+        event_id=event_id_of(source, message_id),
+        source=source,
+        message_id=message_id,
+        type=EventType.ORDER,
+        name=EVENT_NAME,
+        user_id=customer.user_id,
+        anonymous_id=order.anonymous_id,
+        timestamp=min(order.updated_at or order.placed_at, received_at),
+        original_timestamp=order.updated_at or order.placed_at,
+        received_at=received_at,
+        trust=Trust.SIGNED,
+        payload_hash=_hash([customer.user_id, order.anonymous_id, traits, consent, properties]),
+        context={"consent": consent} if consent else {},
+        properties=properties,
+        traits=traits,
+    )
+
+
+def _payload(raw: bytes) -> OrderPayload:
+    try:
+        # Decimals as they are written: 0.1 stays 0.1, and noise of somebody's floating point stays visible.
+        document = json.loads(raw.decode(), parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_unique)
+        json.dumps(document, default=str, ensure_ascii=False).encode()  # refuses lone surrogates
+    except (ValueError, RecursionError) as error:
+        raise BadInputError("bad_json", "the body must be JSON in UTF-8, each key once in an object") from error
+    try:
+        return OrderPayload.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        path = ".".join(str(part) for part in first["loc"]) or "the body"
+        raise BadInputError("bad_shape", f"{path}: {first['msg']}") from None  # its text quotes the values
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(name)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("duplicate key")
+    return document
+
+
+def _version(order: OrderPayload) -> int:
+    if order.version is not None:
+        return order.version
+    if order.updated_at is None:
+        raise BadInputError("bad_shape", "version: an order needs a version or updated_at")
+    return to_millis(order.updated_at)
+
+
+def _canonical(order: OrderPayload, version: int) -> dict[str, Any]:
+    """The order document that the lake keeps and the fold reads: amounts in minor units, instants in epoch
+    milliseconds."""
+    amounts = {
+        f"{name}_minor": _minor(getattr(order, name), order.currency, name)
+        for name in ("total", "refunded", "discount", "shipping", "tax")
+    }
+    return {
+        "order_id": order.order_id,
+        "version": version,
+        "status": order.status,
+        "placed_at": to_millis(order.placed_at),
+        "currency": order.currency,
+        **amounts,
+        "coupons": [coupon for coupon in order.coupons if coupon],
+        "channel": order.channel,
+        "products": [_line(line, order.currency, index) for index, line in enumerate(order.products)],
+    }
+
+
+def _line(line: ProductPayload, currency: str, index: int) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "product_id": line.product_id,
+        "quantity": line.quantity,
+        "price_minor": _minor(line.price, currency, f"products.{index}.price"),
+    }
+    for name in ("sku", "name", "category", "url", "image_url"):
+        if (value := getattr(line, name)) is not None:
+            document[name] = value
+    return document
+
+
+def _minor(amount: Amount, currency: str, path: str) -> int:
+    minor = to_minor(amount, currency, path=path)
+    if minor < 0:
+        raise BadInputError("bad_amount", f"{path} must not be negative")
+    return minor
+
+
+def _consent(given: MarketingConsent) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for channel, answer in (("email", given.email), ("sms", given.sms)):
+        if answer is not None:
+            found[channel] = {"status": answer.status, "at": to_millis(answer.at)}
+            if answer.text_version is not None:
+                found[channel]["text_version"] = answer.text_version
+    return found
+
+
+def _hash(parts: list[Any]) -> str:
+    """128 bits, in hex, over what the order says: tells a repeated delivery from another body under the same
+    version."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
