@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from moto.core.botocore_stubber import BotocoreStubber
 
+from infra.local import moto_patches
+
 
 @dataclass(frozen=True, slots=True)
 class AwsCall:
@@ -88,3 +90,4 @@ def _answer(
 
 
 BotocoreStubber.__call__ = _answer  # type: ignore[assignment,method-assign]
+moto_patches.install()

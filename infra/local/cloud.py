@@ -79,7 +79,8 @@ class LocalCloud:
             self._calls = AwsCalls()
             self._calls.start()
             opening.callback(self._calls.stop)
-            opening.enter_context(mock_aws())
+            # One default session for all clouds: its credentials are made up, and its models are parsed already.
+            opening.enter_context(mock_aws(config={"core": {"reset_boto3_session": False}}))
             self._clock = MovableClock(start, ticking=ticking)
             opening.callback(self._clock.close)
             self.stack = Stack(template, parameters=parameters)

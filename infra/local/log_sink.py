@@ -19,12 +19,13 @@ class LogSink:
 
     def __init__(self) -> None:
         self.lines: deque[str] | None = None
+        self._begun = ""
 
     def write(self, text: str) -> int:
         if self.lines is None:
             return cast("TextIO", sys.__stdout__).write(text)
-        if text.strip():
-            self.lines.append(text)
+        *complete, self._begun = (self._begun + text).split("\n")
+        self.lines.extend(complete)
         return len(text)
 
     def flush(self) -> None:
