@@ -24,7 +24,7 @@ os.environ.update(
 )
 os.environ.pop("AWS_PROFILE", None)
 
-from infra.local import LocalCloud  # noqa: E402 the environment comes first
+from infra.local import LocalCloud
 
 
 @pytest.fixture

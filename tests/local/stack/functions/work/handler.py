@@ -1,4 +1,4 @@
-"""Queue bodies: `seen <pk>` writes an item, `poison` fails alone, `explode` fails the batch, everything else is noted."""
+"""Queue bodies: `seen <pk>` writes an item, `poison` fails alone, `explode` fails the batch, others are just noted."""
 
 import os
 
