@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from html import unescape
 from typing import TYPE_CHECKING
 
 from regulars.domain.sends import (
@@ -88,8 +89,8 @@ def _email(record: SendRecord, parts: Mapping[str, str], link: str, shop: Shop) 
     for part in ("html", "text"):
         if link not in parts[part]:
             raise TemplateError(f"template {record.template}: no unsubscribe link in the {part} part")
-    if shop.postal_address not in parts["text"]:
-        raise TemplateError(f"template {record.template}: no postal address in the text part")
+    if shop.postal_address not in parts["text"] or shop.postal_address not in unescape(parts["html"]):
+        raise TemplateError(f"template {record.template}: no postal address in both parts")
     message = EmailMessage(
         to=record.address,
         subject=parts["subject"],

@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from botocore.config import Config
 
     from regulars.adapters.aws.program import S3ProgramStore
+    from regulars.adapters.tokens import SignedTokens
     from regulars.application.collect.service import Collect
     from regulars.application.evaluate_customers import EvaluateCustomers
     from regulars.application.ingest import IngestReport
     from regulars.application.receive_orders import ReceiveOrders
+    from regulars.application.record_feedback import FeedbackReport
     from regulars.application.refresh import RefreshReport
+    from regulars.application.send_messages import SendMessages
+    from regulars.application.unsubscribe_page import UnsubscribePage
     from regulars.application.update_customers import UpdateCustomers
 
 
@@ -140,6 +144,89 @@ def refresh() -> Callable[[], RefreshReport]:
         due=SqsQueue(sqs_client(), required("DUE_QUEUE_URL")),
         clock=SystemClock(),
     )
+
+
+def send_messages() -> SendMessages:
+    """Send through SES and SNS under the ledger of the table TABLE_NAME; outcomes go to EVENTS_QUEUE_URL.
+
+    SHOP_URL (optional) is the shop's front page, and the only site that messages link to.
+    """
+    from regulars.adapters.aws.dynamo import dynamo_client
+    from regulars.adapters.aws.ledger import DynamoLedger
+    from regulars.adapters.aws.queue import SqsQueue, sqs_client
+    from regulars.adapters.aws.ses import SesMailer, ses_client
+    from regulars.adapters.aws.sns import SnsTexter, sns_client
+    from regulars.adapters.system import RandomIds, SystemClock
+    from regulars.adapters.templates import JinjaTemplates
+    from regulars.application.compose_message import Shop
+    from regulars.application.send_messages import SendMessages
+
+    shop = Shop(
+        name=required("SHOP_NAME"),
+        postal_address=required("POSTAL_ADDRESS"),
+        public_url=required("PUBLIC_URL"),
+        url=optional("SHOP_URL", ""),
+    )
+    folder = Path(optional("PROGRAM_PATH", "program")) / "templates"
+    return SendMessages(
+        ledger=DynamoLedger(dynamo_client(), required("TABLE_NAME")),
+        mailer=SesMailer(
+            ses_client(),
+            sender=required("SENDER_EMAIL"),
+            sender_name=shop.name,
+            configuration_set=required("CONFIGURATION_SET"),
+        ),
+        texter=SnsTexter(sns_client()),
+        templates=JinjaTemplates(folder, shop_url=shop.url),
+        tokens=_tokens(),
+        events=SqsQueue(sqs_client(), required("EVENTS_QUEUE_URL")),
+        clock=SystemClock(),
+        ids=RandomIds(),
+        shop=shop,
+    )
+
+
+def record_feedback() -> Callable[[Sequence[tuple[str, str]]], FeedbackReport]:
+    """The e-mail provider's events to EVENTS_QUEUE_URL, proofs of sending to MESSAGES_QUEUE_URL."""
+    from regulars.adapters.aws.queue import SqsQueue, sqs_client
+    from regulars.adapters.system import SystemClock
+    from regulars.application.record_feedback import record_feedback as use_case
+
+    sqs = sqs_client()
+    return partial(
+        use_case,
+        events=SqsQueue(sqs, required("EVENTS_QUEUE_URL")),
+        sends=SqsQueue(sqs, required("MESSAGES_QUEUE_URL")),
+        clock=SystemClock(),
+    )
+
+
+def unsubscribe() -> UnsubscribePage:
+    """Opt-outs into the table TABLE_NAME, told to EVENTS_QUEUE_URL."""
+    from regulars.adapters.aws.dynamo import dynamo_client
+    from regulars.adapters.aws.ledger import DynamoLedger
+    from regulars.adapters.aws.queue import SqsQueue, sqs_client
+    from regulars.adapters.system import SystemClock
+    from regulars.application.unsubscribe_page import UnsubscribePage
+
+    return UnsubscribePage(
+        tokens=_tokens(),
+        opt_outs=DynamoLedger(dynamo_client(), required("TABLE_NAME")),
+        events=SqsQueue(sqs_client(), required("EVENTS_QUEUE_URL")),
+        clock=SystemClock(),
+        shop_name=required("SHOP_NAME"),
+    )
+
+
+def _tokens() -> SignedTokens:
+    """Unsubscribe tokens under the secret TOKEN_SECRET_NAME."""
+    import botocore.session
+
+    from regulars.adapters.aws.secrets import SecretsManager
+    from regulars.adapters.tokens import SignedTokens
+
+    client = botocore.session.get_session().create_client("secretsmanager")
+    return SignedTokens(SecretsManager(client), required("TOKEN_SECRET_NAME"))
 
 
 def _programs(s3: Any, bucket: str) -> S3ProgramStore:

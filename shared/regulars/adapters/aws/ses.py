@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from email.headerregistry import Address
-from email.message import EmailMessage as MimeMessage
-from email.policy import SMTP
+from binascii import b2a_qp
+from email.header import Header
+from email.message import Message
+from email.policy import compat32
+from email.utils import formataddr
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
@@ -19,6 +21,8 @@ from regulars.domain.sends import UnsafeContentError
 if TYPE_CHECKING:
     from regulars.domain.sends import EmailMessage
 
+# The older of Python's two e-mail interfaces: the newer one parses each header that it is given, 3 ms a message.
+_CRLF = compat32.clone(linesep="\r\n")
 _REFUSED = frozenset({"MessageRejected", "BadRequestException"})
 _HEADER_NAME = re.compile(r"[!-9;-~]{1,126}")
 _HEADER_VALUE = re.compile(r"[ -~]{1,995}")
@@ -69,13 +73,24 @@ def mime(message: EmailMessage, *, sender: str, sender_name: str) -> bytes:
     if normalised_email(message.to) is None:
         raise PermanentError("the recipient is no e-mail address")
     _refuse_control_characters(message.to, message.subject, sender, sender_name)
-    document = MimeMessage(policy=SMTP)
-    document["From"] = Address(display_name=sender_name, addr_spec=sender)
+    document = Message(policy=_CRLF)
+    document["From"] = formataddr((sender_name, sender))
     document["To"] = message.to
-    document["Subject"] = message.subject
-    document.set_content(message.text, cte="quoted-printable")
-    document.add_alternative(message.html, subtype="html", cte="quoted-printable")
+    document["Subject"] = Header(message.subject, "us-ascii" if message.subject.isascii() else "utf-8").encode()
+    document["MIME-Version"] = "1.0"
+    document["Content-Type"] = "multipart/alternative"
+    document.attach(_part(message.text, "plain"))
+    document.attach(_part(message.html, "html"))
     return _extra_headers(message.headers) + document.as_bytes()
+
+
+def _part(text: str, subtype: str) -> Message:
+    """A text part in quoted-printable, encoded by the C library."""
+    part = Message(policy=_CRLF)
+    part["Content-Type"] = f'text/{subtype}; charset="utf-8"'
+    part["Content-Transfer-Encoding"] = "quoted-printable"
+    part.set_payload(b2a_qp("\n".join(text.splitlines()).encode() + b"\n", istext=True).decode("ascii"))
+    return part
 
 
 def _extra_headers(headers: dict[str, str]) -> bytes:
