@@ -26,6 +26,7 @@ from infra.local.outbox import Mail, Outbox, Sms
 from infra.local.queues import put_message, queue_bodies, queue_sources
 from infra.local.resources import create
 from infra.local.schedules import Schedule, schedules
+from infra.local.server import Server, Site
 from infra.local.streams import due_instants, stream_sources
 from infra.local.template import REGION, TEMPLATE, Stack
 
@@ -221,6 +222,13 @@ class LocalCloud:
     def routes(self, method: str, path: str) -> bool:
         """Whether the HTTP API has a route for this."""
         return self._http.has_route(method, path)
+
+    def serve(self, port: int = 0, *, site: Site | None = None, pumping: bool = True) -> Server:
+        """Listen on 127.0.0.1 (port 0: a free one) and pump in the background; close the result, or use it in a `with`.
+
+        `site` answers what is no route of the API. The clock should tick, or delays and schedules never end.
+        """
+        return Server(self, port=port, site=site, pumping=pumping)
 
     def settle(self) -> int:
         """Run queues and streams until nothing is left that can run now; how many invocations that took.
