@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ _collect = compose(snippet=Path(__file__).with_name("snippet") / "r.min.js")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """One HTTP API request (payload 2.0). Logs and metrics only where something is out of the ordinary."""
+    """One HTTP API request (payload 2.0). Logs and counts only what is out of the ordinary."""
     request = request_of(event)
     reply = _collect(request)
     if reply.counters:
         for name, value in reply.counters.items():
             count(name, value)
         metrics.flush_metrics()
-        logger.info("collect", extra={"status": reply.status, "request_id": request.request_id, **reply.counters})
+    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("not stored", extra={"status": reply.status, "request_id": request.request_id})
     return reply_doc(reply)
