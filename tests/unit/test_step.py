@@ -158,6 +158,17 @@ def test_an_older_version_after_a_newer_one_changes_nothing() -> None:
     assert world.segments() == set()
 
 
+def test_what_comes_within_minutes_may_come_in_any_order() -> None:
+    """A sign-up at the checkout: no welcome, whether the consent or the order is delivered first."""
+    for order_first in (True, False):
+        world = World()
+        batches = [world.sign_up(), [world.order("o1")]]
+        for batch in reversed(batches) if order_first else batches:
+            world.send(*batch)
+        world.advance(START + DAY)
+        assert world.sent() == []
+
+
 def test_history_that_is_imported_starts_no_campaign() -> None:
     """Thirty old orders at once make a lapsed customer, and no win-back; the next order and silence do."""
     world = World()
@@ -180,9 +191,9 @@ def test_the_same_events_again_change_nothing() -> None:
         world.event("Product Added", properties={"sku": "x"}),
     ]
     world.send(*batch)
-    before = {node: head for node, head in world.store.scan()}
+    before = dict(world.store.scan())
     assert world.send(*batch).written == 0
-    assert {node: head for node, head in world.store.scan()} == before
+    assert dict(world.store.scan()) == before
 
 
 def test_an_evaluation_that_decides_nothing_writes_nothing() -> None:
