@@ -9,50 +9,58 @@ late for trees, which the property tests hold against a brute-force search.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import singledispatch
+from functools import lru_cache, partial, singledispatch
+from itertools import accumulate
 from typing import Any
 
 from regulars.domain.instants import day_number, day_start
+from regulars.domain.rules.comparisons import TESTS, TRAIT_TESTS
+from regulars.domain.rules.fields import Kind, field_kind
 from regulars.domain.rules.operands import ParameterRef
 from regulars.domain.rules.tree import ORDERS, All, AnyOf, Compare, Count, Measure, Multiple, Not, Since, Sum
-from regulars.domain.rules.view import OrderTotals, Value, View
+from regulars.domain.rules.view import Value, View
 
 FOREVER = datetime.max.replace(tzinfo=UTC)
 """No instant at all: the verdict changes only when something happens to the customer."""
-NEVER = datetime.min.replace(tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
 
 Verdict = tuple[bool, datetime]
 """Whether the rule holds, and the first later instant at which that may change by itself."""
 HOLDS: Verdict = (True, FOREVER)
 FAILS: Verdict = (False, FOREVER)
+_start_of = lru_cache(maxsize=4096)(day_start)
+RunningDays = tuple[Sequence[int], Sequence[int]]
 
 
 class Facts(dict[str, Value]):
-    """What one evaluation has read of a view: every field at most once, and only the fields that decide."""
+    """What one evaluation has read of a view: the order totals, and every field at most once, only when it decides."""
 
-    __slots__ = ("_totals", "view")
+    __slots__ = ("_running", "sums", "times", "view")
 
     def __init__(self, view: View) -> None:
         super().__init__()
         self.view = view
-        self._totals: OrderTotals | None = None
+        self.times, self.sums = view.order_totals()
+        self._running: dict[str, RunningDays] = {}
 
     def __missing__(self, field: str) -> Value:
         value = self[field] = self.view.value(field)
         return value
 
-    def order_totals(self) -> OrderTotals:
-        """The view's, read once."""
-        if self._totals is None:
-            self._totals = self.view.order_totals()
-        return self._totals
+    def running_days(self, event: str) -> RunningDays:
+        """Days on which an event happened, newest first, and how many there were from each of them on."""
+        running = self._running.get(event)
+        if running is None:
+            days = self.view.days(event)
+            newest_first = sorted(days, reverse=True)
+            running = self._running[event] = newest_first, list(accumulate(days[day] for day in newest_first))
+        return running
 
 
 Compiled = Callable[[Facts, datetime], Verdict]
-Edge = Callable[[Facts], datetime]
 
 
 @singledispatch
@@ -109,231 +117,167 @@ def _(rule: Not, values: Mapping[str, int]) -> Compiled:
 
 @compiled.register
 def _(rule: Compare, values: Mapping[str, int]) -> Compiled:
-    return _combined(
-        [
-            _comparison(rule.field, TESTS[operator], _resolved(operand, values))
-            for operator, operand in rule.operations()
-        ],
-        decisive=False,
-    )
+    tests = TRAIT_TESTS if field_kind(rule.field) is Kind.TRAIT else TESTS
+    parts = [
+        _comparison(rule.field, tests[operator], resolved(operand, values)) for operator, operand in rule.operations()
+    ]
+    return _combined(parts, decisive=False)
 
 
-def _comparison(field: str, test: Callable[[Value, Any], bool], operand: Any) -> Compiled:
+def _comparison(field: str, test: Callable[[Any, Any], bool], operand: Any) -> Compiled:
+    if test is TESTS["equals"]:  # the most frequent of all, without a call
+
+        def run_equals(facts: Facts, now: datetime) -> Verdict:  # noqa: ARG001 - as below
+            return HOLDS if facts[field] == operand else FAILS
+
+        return run_equals
+
     def run(facts: Facts, now: datetime) -> Verdict:  # noqa: ARG001 - a comparison does not depend on time
         return HOLDS if test(facts[field], operand) else FAILS
 
     return run
 
 
-def _resolved(operand: Any, values: Mapping[str, int]) -> Any:
+def resolved(operand: Any, values: Mapping[str, int]) -> Any:
     """The operand with parameters replaced by their values."""
     if isinstance(operand, ParameterRef):
         return values[operand.parameter]
     if isinstance(operand, tuple):
-        return tuple(_resolved(item, values) for item in operand)
+        return tuple(resolved(item, values) for item in operand)
     return operand
 
 
-def _same(value: Value, operand: Any) -> bool:
-    """Equality without Python's `True == 1`."""
-    return value == operand and isinstance(value, bool) is isinstance(operand, bool)
-
-
-def _ordered(value: Value, operand: Any) -> bool:
-    """Whether the two can be put in order: never with an absent value, text with text, numbers with numbers."""
-    if value is None or isinstance(value, bool) or isinstance(operand, bool):
-        return False
-    return isinstance(value, str) is isinstance(operand, str)
-
-
-TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "exists": lambda value, operand: (value is not None) is operand,
-    "equals": _same,
-    "not_equals": lambda value, operand: not _same(value, operand),
-    "above": lambda value, operand: _ordered(value, operand) and value > operand,
-    "at_least": lambda value, operand: _ordered(value, operand) and value >= operand,
-    "below": lambda value, operand: _ordered(value, operand) and value < operand,
-    "at_most": lambda value, operand: _ordered(value, operand) and value <= operand,
-    "in": lambda value, operand: any(_same(value, item) for item in operand),
-    "not_in": lambda value, operand: not any(_same(value, item) for item in operand),
-    "contains": lambda value, operand: isinstance(value, str) and str(operand) in value,
-    "before": lambda value, operand: value is not None and value < operand,
-    "after": lambda value, operand: value is not None and value > operand,
-}
-
-
-def _until(edge_of: Edge) -> Compiled:
-    """Holds before its edge."""
-
-    def run(facts: Facts, now: datetime) -> Verdict:
-        edge = edge_of(facts)
-        return (True, edge) if now < edge else FAILS
-
-    return run
-
-
-def _from(edge_of: Edge) -> Compiled:
-    """Holds from its edge on."""
-
-    def run(facts: Facts, now: datetime) -> Verdict:
-        edge = edge_of(facts)
-        return (False, edge) if now < edge else HOLDS
-
-    return run
-
-
-def _thresholds(
-    operations: Sequence[tuple[str, Any]], values: Mapping[str, int], reaching: Callable[[int], Compiled]
+def _by_threshold(
+    operations: Sequence[tuple[str, Any]], values: Mapping[str, int], reaching: Callable[..., Compiled]
 ) -> Compiled:
-    """Bounds on a whole quantity, each as "reaches k" or "does not reach k"; `reaching(k)` is the former."""
+    """Bounds on a whole quantity, each as "reaches k" or not: `reaching(k, reached)` makes either."""
     parts: list[Compiled] = []
     for operator, operand in operations:
-        threshold = _resolved(operand, values)
+        threshold = resolved(operand, values)
         if operator in {"at_least", "equals"}:
-            parts.append(reaching(threshold))
+            parts.append(reaching(threshold, reached=True))
         elif operator == "above":
-            parts.append(reaching(threshold + 1))
+            parts.append(reaching(threshold + 1, reached=True))
         if operator in {"at_most", "equals"}:
-            parts.append(_negated(reaching(threshold + 1)))
+            parts.append(reaching(threshold + 1, reached=False))
         elif operator == "below":
-            parts.append(_negated(reaching(threshold)))
+            parts.append(reaching(threshold, reached=False))
     return _combined(parts, decisive=False)
-
-
-def _negated(child: Compiled) -> Compiled:
-    def run(facts: Facts, now: datetime) -> Verdict:
-        verdict, until = child(facts, now)
-        return not verdict, until
-
-    return run
 
 
 @compiled.register
 def _(rule: Count, values: Mapping[str, int]) -> Compiled:
     if rule.count != ORDERS:
-        return _thresholds(rule.operations(), values, _events_reaching(rule.count, rule.within))
-    within = rule.within
-
-    def reaching(threshold: int) -> Compiled:
-        if threshold <= 0:
-            return lambda facts, now: HOLDS  # noqa: ARG005 - no window holds fewer than none
-
-        def edge(facts: Facts) -> datetime:
-            times, _ = facts.order_totals()
-            if len(times) < threshold:
-                return NEVER
-            # The k-th newest order is the one whose leaving breaks "at least k".
-            return FOREVER if within is None else times[-threshold] + within
-
-        return _until(edge)
-
-    return _thresholds(rule.operations(), values, reaching)
+        return _by_threshold(rule.operations(), values, partial(_events_reaching, rule.count, rule.within))
+    return _by_threshold(rule.operations(), values, partial(_orders_reaching, rule.within))
 
 
-def _events_reaching(event: str, within: timedelta | None) -> Callable[[int], Compiled]:
-    def reaching(threshold: int) -> Compiled:
-        if threshold <= 0:
-            return lambda facts, now: HOLDS  # noqa: ARG005 - no window holds fewer than none
-        if within is None:
-            return _comparison(f"events.{event}.count", TESTS["at_least"], threshold)
-        span = within // timedelta(days=1)
-
-        def run(facts: Facts, now: datetime) -> Verdict:
-            counts = facts.view.days(event)
-            if not counts:
-                return FAILS
-            oldest = day_number(now) - span
-            total = 0
-            for day in sorted(counts, reverse=True):
-                if day < oldest:
-                    break
-                total += counts[day]
-                if total >= threshold:
-                    # This is the day whose leaving breaks "at least k"; it counts until the end of day `day + span`.
-                    return True, day_start(day + span + 1)
-            return FAILS
-
-        return run
-
-    return reaching
-
-
-@compiled.register
-def _(rule: Sum, values: Mapping[str, int]) -> Compiled:
-    within = rule.within
-
-    def reaching(threshold: int) -> Compiled:
-        def edge(facts: Facts) -> datetime:
-            times, sums = facts.order_totals()
-            # The first `leaving` orders must have left for the rest to fall short; nets are not negative, so sums grow.
-            leaving = bisect_right(sums, sums[-1] - threshold)
-            if leaving == 0:
-                return NEVER
-            return FOREVER if within is None or leaving > len(times) else times[leaving - 1] + within
-
-        return _until(edge)
-
-    return _thresholds(rule.operations(), values, reaching)
-
-
-@compiled.register
-def _(rule: Since, values: Mapping[str, int]) -> Compiled:  # noqa: ARG001 - one signature for all nodes
-    parts = []
-    for operator, bound in rule.operations():
-        edge = _elapsed(rule.since, bound)
-        parts.append(_known(rule.since, _from(edge) if operator == "at_least" else _until(edge)))
-    return _combined(parts, decisive=False)
-
-
-def _known(field: str, child: Compiled) -> Compiled:
-    """Nothing is a time ago that never was."""
+def _orders_reaching(within: timedelta | None, threshold: int, *, reached: bool) -> Compiled:
+    enough, short = (HOLDS, FAILS) if reached else (FAILS, HOLDS)
 
     def run(facts: Facts, now: datetime) -> Verdict:
-        return FAILS if facts[field] is None else child(facts, now)
+        if len(facts.times) < threshold:
+            return short
+        if within is None or threshold <= 0:
+            return enough
+        edge = facts.times[-threshold] + within  # when the order leaves whose leaving breaks "at least k"
+        return (reached, edge) if now < edge else short
 
     return run
 
 
-def _elapsed(field: str, bound: timedelta | Multiple) -> Edge:
-    """The instant at which `bound` has gone by since the instant in `field`, which must not be absent."""
+def _events_reaching(event: str, within: timedelta | None, threshold: int, *, reached: bool) -> Compiled:
+    if threshold <= 0:
+        return lambda facts, now: HOLDS if reached else FAILS  # noqa: ARG005 - no window holds fewer than none
+    if within is None:
+        return _comparison(f"events.{event}.count", TESTS["at_least" if reached else "below"], threshold)
+    span = within // timedelta(days=1)
+    short = FAILS if reached else HOLDS
+
+    def run(facts: Facts, now: datetime) -> Verdict:
+        days, running = facts.running_days(event)
+        breaking = bisect_left(running, threshold)
+        if breaking == len(days):
+            return short
+        edge = _start_of(days[breaking] + span + 1)  # a day counts until the end of the one that lies `span` after it
+        return (reached, edge) if now < edge else short
+
+    return run
+
+
+@compiled.register
+def _(rule: Sum, values: Mapping[str, int]) -> Compiled:
+    return _by_threshold(rule.operations(), values, partial(_revenue_reaching, rule.within))
+
+
+def _revenue_reaching(within: timedelta | None, threshold: int, *, reached: bool) -> Compiled:
+    enough, short = (HOLDS, FAILS) if reached else (FAILS, HOLDS)
+
+    def run(facts: Facts, now: datetime) -> Verdict:
+        sums = facts.sums
+        # The first `leaving` orders must have left for the rest to fall short; nets are not negative, so sums grow.
+        leaving = bisect_right(sums, sums[-1] - threshold)
+        if leaving == 0:
+            return short
+        if within is None or leaving == len(sums):
+            return enough
+        edge = facts.times[leaving - 1] + within
+        return (reached, edge) if now < edge else short
+
+    return run
+
+
+@compiled.register
+def _(rule: Since, values: Mapping[str, int]) -> Compiled:  # noqa: ARG001 - one signature for all nodes
+    parts = [_elapsed(rule.since, bound, reached=operator == "at_least") for operator, bound in rule.operations()]
+    return _combined(parts, decisive=False)
+
+
+def _elapsed(field: str, bound: timedelta | Multiple, *, reached: bool) -> Compiled:
+    """Holds from `bound` after the instant in `field` on (`reached`) or until then; never while there is no instant."""
+    after = HOLDS if reached else FAILS
     if isinstance(bound, timedelta):
 
-        def fixed(facts: Facts) -> datetime:
+        def fixed(facts: Facts, now: datetime) -> Verdict:
             instant: Any = facts[field]
-            edge: datetime = instant + bound
-            return edge
+            if instant is None:
+                return FAILS
+            edge = instant + bound
+            return (not reached, edge) if now < edge else after
 
         return fixed
+    of, length = bound.of, multiple(bound)
 
-    of, own_length = bound.of, _multiple(bound)
-
-    def own(facts: Facts) -> datetime:
+    def own(facts: Facts, now: datetime) -> Verdict:
         instant: Any = facts[field]
-        edge: datetime = instant + own_length(facts[of])
-        return edge
+        if instant is None:
+            return FAILS
+        edge = instant + length(facts[of])
+        return (not reached, edge) if now < edge else after
 
     return own
 
 
-def _multiple(bound: Multiple) -> Callable[[Any], timedelta]:
-    """From a customer's duration to `times` of it, kept between `min` and `max`; to `min` where there is none.
+def multiple(bound: Multiple) -> Callable[[Any], timedelta]:
+    """From a customer's duration to `times` of it, kept between `min` and `max`; to `min` where there is none (None).
 
     In whole seconds, so that edges stay whole milliseconds.
     """
     numerator, denominator = bound.times.as_integer_ratio()
-    shortest, longest, second = bound.min, bound.max, timedelta(seconds=1)
+    shortest, longest = bound.min, bound.max
+    least, most = shortest // _SECOND, longest // _SECOND
 
     def length(duration: timedelta | None) -> timedelta:
         if duration is None:
             return shortest
-        return min(max(duration * numerator // (denominator * second) * second, shortest), longest)
+        # Integers: arithmetic on timedelta costs several times as much.
+        seconds = duration.days * 86_400 + duration.seconds
+        seconds = (seconds * 1_000_000 + duration.microseconds) * numerator // (denominator * 1_000_000)
+        if seconds <= least:
+            return shortest
+        return longest if seconds >= most else timedelta(seconds=seconds)
 
     return length
-
-
-def multiple_of(bound: Multiple, duration: timedelta | None) -> timedelta:
-    """The customer's own bound: `times` the duration, between `min` and `max`; `min` where there is no duration."""
-    return _multiple(bound)(duration)
 
 
 def measured(measure: Measure | Sum | Count, view: View, now: datetime) -> int:

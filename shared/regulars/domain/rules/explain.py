@@ -13,7 +13,7 @@ from typing import Any
 
 from regulars.domain.instants import iso
 from regulars.domain.money import decimal_text
-from regulars.domain.rules.compile import Facts, compiled, measured, multiple_of
+from regulars.domain.rules.compile import Facts, compiled, measured, multiple
 from regulars.domain.rules.durations import duration_text
 from regulars.domain.rules.fields import Kind, field_kind
 from regulars.domain.rules.operands import ParameterRef
@@ -102,7 +102,7 @@ def _bound_shown(bound: Multiple, scene: Scene) -> Trace:
         "times": str(bound.times),
         "of": bound.of,
         "own": _shown(own, Kind.DURATION, scene),
-        "gives": duration_text(multiple_of(bound, own)),
+        "gives": duration_text(multiple(bound)(own)),
     }
 
 
