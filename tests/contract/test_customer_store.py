@@ -16,7 +16,8 @@ from regulars.adapters.aws.dynamo import batch_get
 from regulars.adapters.memory.customers import MemoryCustomerStore
 from regulars.domain.errors import TransientError, VersionConflictError
 from regulars.domain.facts import ConsentRecord, Fact
-from regulars.domain.orders import OrderBook, OrderEntry
+from regulars.domain.instants import to_millis
+from regulars.domain.orders import OrderBook, entry_from_doc
 from regulars.domain.profile import Profile, fold
 from regulars.domain.state import CustomerState, OutboxEntry, OutboxKind
 from tests.strategies import START
@@ -25,7 +26,7 @@ Store = MemoryCustomerStore | DynamoCustomerStore
 NODE, OTHER = "u_00000000000000000000000000000001", "a_00000000000000000000000000000002"
 FACT = Fact("AAAAAAAA", "Page Viewed", START, START)
 PROFILE = fold(Profile(), [FACT], {})
-ORDERS = OrderBook({"4:shop:1": OrderEntry(1, START, 999, 0, "USD", "placed", True, "online")})
+ORDERS = OrderBook({"4:shop:1": entry_from_doc([1, to_millis(START), 999, 0, "USD", "placed", 1, "online"])})
 
 
 @pytest.fixture(scope="module")
@@ -190,9 +191,13 @@ def throttled(operation: str) -> ClientError:
 def test_trouble_with_the_table_is_transient(table: Any, operation: str, error: Exception, after: bool) -> None:  # noqa: FBT001
     """Throttled, or an answer that never came: the batch comes again, and finds what it did."""
     store = DynamoCustomerStore(Disturbed(table, operation, error, after=after), "customers")
-    with pytest.raises(TransientError):
+
+    def read_and_write() -> None:
         store.heads([NODE])
         store.put_state(NODE, CustomerState(), expected=0, owner="a")
+
+    with pytest.raises(TransientError):
+        read_and_write()
 
 
 def test_keys_that_stay_unread_are_not_taken_for_absent() -> None:

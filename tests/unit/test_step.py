@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from regulars.domain.events import EventType, Trust, event_id_of
 from regulars.domain.instants import to_millis
@@ -54,7 +55,7 @@ def test_an_abandoned_cart_is_reminded_of_and_a_bought_one_is_not() -> None:
     """Ann leaves her cart; Bob orders half an hour later."""
     world = World()
     product = {"product_id": "p1", "name": "Dress", "price": 50, "quantity": 2}
-    bob = {"user_id": "bob"}
+    bob: dict[str, Any] = {"user_id": "bob"}
     world.send(*world.sign_up(), world.event("Product Added", properties=product))
     world.send(*world.sign_up("bob@example.com", **bob), world.event("Product Added", properties=product, **bob))
     world.advance(START + HOUR / 2)
@@ -119,7 +120,7 @@ def test_an_opt_out_reaches_the_profile_through_the_address() -> None:
 def test_a_browser_becomes_the_customer_who_logs_in_on_it() -> None:
     """What was put in the cart before the login counts, whichever of the two events comes first."""
     world = World()
-    anonymous = {"user_id": None, "anonymous_id": "b1"}
+    anonymous: dict[str, Any] = {"user_id": None, "anonymous_id": "b1"}
     world.send(world.event("Product Added", properties={"product_id": "p1"}, **anonymous))
     assert world.customer().value("cart.open") is False
     world.send(*world.sign_up(anonymous_id="b1"))

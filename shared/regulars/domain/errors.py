@@ -2,8 +2,8 @@
 
 A caller decides by type, never by text: `BadInputError` is the sender's fault and is kept as a bad row,
 `TransientError` may succeed later and is retried, `PermanentError` cannot succeed and goes to the dead letters,
-`UnknownOutcomeError` may or may not have happened and must not be repeated blindly. Anything else is a bug and propagates.
-No message of these may hold personal data.
+`UnknownOutcomeError` may or may not have happened and must not be repeated blindly. Anything else is a bug and
+propagates. No message of these may hold personal data.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class BadInputError(RegularsError):
 
 
 class TransientError(RegularsError):
-    """A dependency refused for now (throttled, unavailable, a lost race); nothing was done that a retry would repeat."""
+    """A dependency refused for now (throttled, unavailable, a lost race); nothing was done that a retry would
+    repeat."""
 
 
 class PermanentError(RegularsError):

@@ -17,7 +17,8 @@ SCHEMA_VERSION = 1
 
 
 class EventType(StrEnum):
-    """Segment's six calls, `order` (a snapshot of one order from a signed source) and `system` (Regulars' own facts)."""
+    """Segment's six calls, `order` (a snapshot of one order from a signed source) and `system` (Regulars' own
+    facts)."""
 
     TRACK = "track"
     IDENTIFY = "identify"
@@ -32,8 +33,8 @@ class EventType(StrEnum):
 class Trust(StrEnum):
     """How far an event is believed.
 
-    `public`: sent with a write key that anyone can read in a page, so never revenue; `signed`: its sender proved a shared
-    secret, or it came from an operator's import; `system`: made by Regulars itself.
+    `public`: sent with a write key that anyone can read in a page, so never revenue; `signed`: its sender proved a
+    shared secret, or it came from an operator's import; `system`: made by Regulars itself.
     """
 
     PUBLIC = "public"
@@ -46,8 +47,8 @@ class Event:
     """One canonical event.
 
     `event_id` is the deduplication key (see `event_id_of`). `timestamp` is when it happened, corrected for the client's
-    clock and never after `received_at`. `properties` holds an order (regulars.domain.orders.Order.to_doc) for type `order`,
-    and `groupId`/`previousId` for those calls. `bot` names why ingest takes the sender for a machine.
+    clock and never after `received_at`. `properties` holds an order (regulars.domain.orders.Order.to_doc) for type
+    `order`, and `groupId`/`previousId` for those calls. `bot` names why ingest takes the sender for a machine.
     """
 
     event_id: str
@@ -73,9 +74,9 @@ class Event:
 class BadRow:
     """A rejected authenticated payload: why, and the original so that it can be replayed after a fix.
 
-    `code` is stable (docs/error-codes.md); `detail` holds no personal data. `original` is the payload as text (bytes that
-    are not UTF-8 are base64 with `encoding="base64"`); it holds whatever the sender sent, so it lives only under `bad/`.
-    `row_id` is unique and deterministic for one rejected payload of one request.
+    `code` is stable (docs/error-codes.md); `detail` holds no personal data. `original` is the payload as text (bytes
+    that are not UTF-8 are base64 with `encoding="base64"`); it holds whatever the sender sent, so it lives only under
+    `bad/`. `row_id` is unique and deterministic for one rejected payload of one request.
     """
 
     row_id: str
@@ -91,16 +92,16 @@ class BadRow:
 
 
 def event_id_of(source: str, message_id: str) -> str:
-    """The deduplication key: 128 bits, in hex, of SHA-256 over source and messageId. The source cannot forge a separator."""
+    """The deduplication key: 128 bits, in hex, of SHA-256 over source and messageId. The source cannot forge a
+    separator."""
     return hashlib.sha256(f"{len(source)}:{source}{message_id}".encode()).hexdigest()[:32]
 
 
-def corrected_timestamp(
-    *, original: datetime | None, sent_at: datetime | None, received_at: datetime
-) -> datetime:
+def corrected_timestamp(*, original: datetime | None, sent_at: datetime | None, received_at: datetime) -> datetime:
     """When it happened by our clock: `receivedAt - (sentAt - originalTimestamp)` (Segment, Spec: Common, "Timestamps").
 
-    Without `sent_at` the client's clock is believed; without `original` it happened when it came. Never after `received_at`.
+    Without `sent_at` the client's clock is believed; without `original` it happened when it came. Never after
+    `received_at`.
     """
     if original is None:
         return received_at

@@ -9,7 +9,7 @@ K), so events may come in any order. Duplicates are kept out by `seen` (ids of t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -70,13 +70,17 @@ class Profile:
 
     def copied(self) -> Profile:
         """A copy whose containers may be changed without changing this one."""
-        return replace(
-            self,
-            counters=dict(self.counters),
-            traits=dict(self.traits),
-            consents=dict(self.consents),
-            suppressed=dict(self.suppressed),
-            seen=dict(self.seen),
+        return Profile(  # in order of declaration: this runs for every fact, and `replace` costs five times as much
+            self.first_seen,
+            self.last_seen,
+            self.events,
+            dict(self.counters),
+            dict(self.traits),
+            dict(self.consents),
+            self.cart,
+            self.links,
+            dict(self.suppressed),
+            dict(self.seen),
         )
 
     def seen_ids(self) -> set[str]:
