@@ -22,6 +22,7 @@ import moto.s3.notifications
 from moto.core.base_backend import BackendDict
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.request import normalize_request
+from moto.core.serialize import BaseJSONSerializer
 from moto.core.utils import get_equivalent_url_in_aws_domain, unix_time_millis
 from moto.sqs.models import Message, Queue
 from werkzeug.exceptions import HTTPException
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 _load_json_file = botocore.loaders.JSONFileLoader.load_file
 _moto_process_request = BotocoreStubber.process_request
+_moto_structure = BaseJSONSerializer._serialize_type_structure
+_SCALARS = frozenset({"S", "N", "BOOL", "NULL"})
 
 
 @lru_cache(maxsize=4096)
@@ -70,6 +73,14 @@ def _json_file(path: str) -> Any:
     return _load_json_file(botocore.loaders.JSONFileLoader(), path)
 
 
+def _structure(serializer: BaseJSONSerializer, serialized: Any, value: Any, shape: Any, key: str) -> None:
+    """DynamoDB's scalars are in their wire form already; moto would look for each possible type in each of them."""
+    if shape.name == "AttributeValue" and type(value) is dict and not _SCALARS.isdisjoint(value):
+        serialized[key] = value
+    else:
+        _moto_structure(serializer, serialized, value, shape, key)
+
+
 def _seen(message: Message, now: float) -> bool:
     return now > message.visible_at
 
@@ -94,6 +105,7 @@ def install() -> None:
     responses = cast("Any", moto.core.responses)
     replacements: tuple[tuple[Any, str, Any], ...] = (
         (BotocoreStubber, "process_request", _process_request),
+        (BaseJSONSerializer, "_serialize_type_structure", _structure),
         (Queue, "messages", property(_messages)),
         (Queue, "approximate_number_of_messages_delayed", property(_delayed)),
         (Queue, "approximate_number_of_messages_not_visible", property(_not_visible)),
