@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ TICK = timedelta(milliseconds=1)
 
 
 class FakeView:
-    """A view of given values, orders (instant and minor units, in any order) and events by day; it notes what is read."""
+    """A view of given values, orders (instant and minor units) and events by day; it notes which fields are read."""
 
     def __init__(
         self,
@@ -31,24 +31,22 @@ class FakeView:
         self._values = dict(values or {})
         self._days = days or {}
         self.asked: list[str] = []
+        self._derived: dict[str, Callable[[list[tuple[datetime, int]]], Value]] = {
+            "orders.count": len,
+            "orders.revenue": lambda orders: sum(net for _, net in orders),
+            "orders.last_at": lambda orders: orders[-1][0] if orders else None,
+            "orders.average_gap": _average_gap,
+        }
 
     def value(self, field: str) -> Value:
         """The given value, or what follows from the orders."""
         self.asked.append(field)
         if field in self._values:
             return self._values[field]
-        times = [placed_at for placed_at, _ in self.orders]
-        if field == "orders.count":
-            return len(times)
-        if field == "orders.revenue":
-            return sum(net for _, net in self.orders)
-        if field == "orders.last_at":
-            return times[-1] if times else None
-        if field == "orders.average_gap":
-            return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else None
         if field.startswith("events.") and field.endswith(".count"):
             return sum(self.days(field.removeprefix("events.").removesuffix(".count")).values())
-        return None
+        derived = self._derived.get(field)
+        return derived(self.orders) if derived else None
 
     def order_totals(self) -> OrderTotals:
         """Of the given orders."""
@@ -59,12 +57,18 @@ class FakeView:
         return self._days.get(event, {})
 
 
+def _average_gap(orders: list[tuple[datetime, int]]) -> timedelta | None:
+    return (orders[-1][0] - orders[0][0]) / (len(orders) - 1) if len(orders) > 1 else None
+
+
 def ordered(*ages_in_days: float, net: int = 1000) -> FakeView:
     """A customer who ordered so many days before NOON, each time for the same net amount."""
     return FakeView(orders=[(NOON - age * DAY, net) for age in ages_in_days])
 
 
-def rule_of(data: object, *, context: RuleContext | None = None, values: Mapping[str, int] | None = None) -> CompiledRule:
+def rule_of(
+    data: object, *, context: RuleContext | None = None, values: Mapping[str, int] | None = None
+) -> CompiledRule:
     """A rule from data, ready to run."""
     return CompiledRule(parse_rule(data, context=context), values or {})
 

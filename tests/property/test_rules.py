@@ -33,7 +33,9 @@ small = st.integers(0, 5)
 def views(draw: st.DrawFn) -> FakeView:
     """A customer with a handful of orders, browsing on a handful of days, and perhaps a cart."""
     orders = draw(st.lists(st.tuples(quarter_days, st.integers(0, 3000)), max_size=6))
-    viewed = draw(st.dictionaries(st.integers(0, 70).map(lambda age: day_number(NOON) - age), st.integers(1, 3), max_size=5))
+    viewed = draw(
+        st.dictionaries(st.integers(0, 70).map(lambda age: day_number(NOON) - age), st.integers(1, 3), max_size=5)
+    )
     touched = draw(st.none() | quarter_days)
     values = {"cart.open": touched is not None, "cart.last_at": touched}
     return FakeView(values, orders=orders, days={"Product Viewed": viewed})
@@ -91,25 +93,23 @@ def _duration(text: str) -> timedelta:
 def plainly(rule: dict[str, Any], view: FakeView, now: datetime) -> bool:
     """The verdict by the words of docs/segments.md, looking at every order and every day."""
     if "all" in rule:
-        return all([plainly(child, view, now) for child in rule["all"]])
+        return all(plainly(child, view, now) for child in rule["all"])
     if "any" in rule:
-        return any([plainly(child, view, now) for child in rule["any"]])
+        return any(plainly(child, view, now) for child in rule["any"])
     if "not" in rule:
         return not plainly(rule["not"], view, now)
     if "since" in rule:
         return _elapsed_plainly(rule, view, now)
-    names = [name for name in rule if name in _OPERATORS]
+    found = _found_plainly(rule, view, now)
+    return all(_OPERATORS[name](found, rule[name]) for name in rule if name in _OPERATORS)
+
+
+def _found_plainly(rule: dict[str, Any], view: FakeView, now: datetime) -> Any:
     if "field" in rule:
-        return all(_OPERATORS[name](view.value(rule["field"]), rule[name]) for name in names)
-    if "sum" in rule:
-        within = _duration(rule["within"])
-        total = sum(net for placed_at, net in view.orders if now < placed_at + within)
-        return all(_OPERATORS[name](total, rule[name] * 100) for name in names)
-    return all(_OPERATORS[name](_counted_plainly(rule, view, now), rule[name]) for name in names)
-
-
-def _counted_plainly(rule: dict[str, Any], view: FakeView, now: datetime) -> int:
+        return view.value(rule["field"])
     within = _duration(rule["within"])
+    if "sum" in rule:
+        return Decimal(sum(net for placed_at, net in view.orders if now < placed_at + within)) / 100
     if rule["count"] == "orders":
         return len([1 for placed_at, _ in view.orders if now < placed_at + within])
     return sum(count for day, count in view.days(rule["count"]).items() if now < day_start(day) + DAY + within)

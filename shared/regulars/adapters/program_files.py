@@ -22,10 +22,11 @@ class _Loader(_Base):  # type: ignore[misc] # libyaml's loader where PyYAML was 
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
         """As the base's, after a look for repeated keys."""
-        keys = [key.value for key, _ in node.value]
+        seen = set()
         for key, _ in node.value:
-            if keys.count(key.value) > 1:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
         return mapping
 
@@ -59,7 +60,7 @@ def parsed_yaml(text: str, *, name: str) -> object:
 
 
 def program_files(folder: Path) -> dict[str, object]:
-    """File name to data for every `*.yaml` directly in `folder`. Raises BadInputError if there are none or one is bad."""
+    """File name to data for every `*.yaml` directly in `folder`. Raises BadInputError where none is or one is bad."""
     paths = sorted(folder.glob("*.yaml"))
     if not paths:
         raise BadInputError("bad_program", f"{folder.name}: no *.yaml files there")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -77,8 +78,7 @@ def nearest_rank(values: Sequence[int], percentile: Decimal) -> int:
     """
     if not values or not 0 < percentile <= 100:  # noqa: PLR2004 - per cent
         raise ValueError("needs values, and a percentile above 0 and at most 100")
-    rank = -(-percentile * len(values) // 100)
-    return sorted(values)[int(rank) - 1]
+    return sorted(values)[math.ceil(percentile * len(values) / 100) - 1]
 
 
 def parameter_value(definition: ParameterDefinition, measures: Iterable[int]) -> int:
