@@ -45,9 +45,9 @@ def _empty_is_absent(value: object) -> object:
 
 Amount = str | int | Decimal
 Instant = Annotated[datetime, BeforeValidator(_read_instant)]
-Identifier = Annotated[str | None, BeforeValidator(_read_identifier), Field(max_length=255)]
-Text = Annotated[str | None, BeforeValidator(_empty_is_absent), Field(max_length=2_000)]
-ShortText = Annotated[str | None, BeforeValidator(_empty_is_absent), Field(max_length=255)]
+Identifier = Annotated[Annotated[str, Field(max_length=255)] | None, BeforeValidator(_read_identifier)]
+Text = Annotated[Annotated[str, Field(max_length=2_000)] | None, BeforeValidator(_empty_is_absent)]
+ShortText = Annotated[Annotated[str, Field(max_length=255)] | None, BeforeValidator(_empty_is_absent)]
 
 
 class _Payload(BaseModel):
@@ -75,8 +75,8 @@ class CustomerPayload(_Payload):
     """Who ordered; a guest has no `user_id`."""
 
     user_id: Identifier = None
-    email: Annotated[str | None, BeforeValidator(_empty_is_absent), Field(max_length=254)] = None
-    phone: Annotated[str | None, BeforeValidator(_empty_is_absent), Field(max_length=40)] = None
+    email: Annotated[Annotated[str, Field(max_length=254)] | None, BeforeValidator(_empty_is_absent)] = None
+    phone: Annotated[Annotated[str, Field(max_length=40)] | None, BeforeValidator(_empty_is_absent)] = None
     first_name: ShortText = None
     last_name: ShortText = None
     marketing_consent: MarketingConsent = MarketingConsent()
