@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import mimetypes
 from datetime import timedelta
+from decimal import Decimal
 from http import HTTPStatus
 from itertools import count
 from pathlib import Path
@@ -138,7 +139,7 @@ class DevSite:
     def _priced(self, basket: dict[str, Any]) -> dict[str, Any]:
         catalogue = {product["product_id"]: product for product in PRODUCTS}
         chosen = [(catalogue[item["product_id"]], int(item["quantity"])) for item in basket["items"]]
-        cents = sum(round(float(product["price"]) * 100) * quantity for product, quantity in chosen)
+        total = sum((Decimal(product["price"]) * quantity for product, quantity in chosen), Decimal("0.00"))
         now = self._cloud.now.isoformat()
         email = str(basket["email"])
         consent = {"status": "granted", "at": now, "text_version": "dev-1"}
@@ -149,7 +150,7 @@ class DevSite:
             "updated_at": now,
             "status": "paid",
             "currency": "USD",
-            "total": f"{cents // 100}.{cents % 100:02}",
+            "total": str(total),
             "channel": "online",
             "customer": {
                 "user_id": email.lower(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -134,6 +135,7 @@ class Functions:
         if failure.error is not None:
             self.failures[name] += 1
             error = failure.error
+            self.log.extend("".join(traceback.format_exception(error)).splitlines())  # as Lambda's runtime does
             raise InvocationError(name, type(error).__name__, str(error)) from error
         if self.observer is not None:
             self.observer(name, payload, reply)
