@@ -1,0 +1,61 @@
+"""The catalogue and the customer agree."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from regulars.domain.customer import Customer
+from regulars.domain.facts import CartLine, ConsentRecord
+from regulars.domain.orders import OrderBook, OrderEntry
+from regulars.domain.profile import Cart, Counter, Profile
+from regulars.domain.rules.fields import FIELDS, Kind, event_of, field_kind
+from tests.rule_samples import DAY, NOON
+
+TYPES: dict[Kind, type] = {
+    Kind.NUMBER: int,
+    Kind.MONEY: int,
+    Kind.INSTANT: datetime,
+    Kind.DURATION: timedelta,
+    Kind.FLAG: bool,
+    Kind.CHOICE: str,
+}
+EVENT_FIELDS = ("events.Product Viewed.count", "events.Product Viewed.first_at", "events.Product Viewed.last_at")
+
+
+def somebody() -> Customer:
+    """A customer of whom every field is known."""
+    profile = Profile(
+        first_seen=NOON - DAY,
+        last_seen=NOON,
+        counters={"Product Viewed": Counter(1, NOON, NOON)},
+        consents={channel: ConsentRecord(channel, "granted", NOON, "web") for channel in ("email", "sms")},
+        cart=Cart({"p": CartLine(2, NOON, price_minor=500)}, frozenset(), NOON, NOON, None),
+    )
+    entries = {
+        str(n): OrderEntry(1, NOON - n * DAY, 1000, 0, "EUR", "paid", coupon=False, channel="online") for n in (1, 2)
+    }
+    customer = Customer("u_1", profile, OrderBook(entries), currency="EUR", now=NOON)
+    customer.churn_band = "low"
+    return customer
+
+
+@pytest.mark.parametrize("field", [*FIELDS, *EVENT_FIELDS])
+def test_a_customer_knows_every_field_as_the_kind_that_it_is(field: str) -> None:
+    assert type(somebody().value(field)) is TYPES[field_kind(field)]
+
+
+def test_nobody_lacks_no_field() -> None:
+    nobody = Customer("u_1", Profile(), OrderBook(), currency="EUR", now=NOON)
+    present = {field for field in (*FIELDS, *EVENT_FIELDS) if nobody.value(field) is not None}
+    counts = {"orders.count", "orders.revenue", "cart.value", "events.Product Viewed.count"}
+    assert present == counts | {"cart.open", "reachable.email", "reachable.sms"}
+
+
+@pytest.mark.parametrize(
+    ("field", "event"),
+    [("events.Product Viewed.count", "Product Viewed"), ("events.v1.2.last_at", "v1.2"), ("orders.count", None)],
+)
+def test_an_event_field_names_its_event(field: str, event: str | None) -> None:
+    assert event_of(field) == event
