@@ -265,6 +265,33 @@ def test_a_claim_that_stays_unanswered_is_given_back_so_that_the_message_is_not_
     assert DynamoLedger(table, "customers").claim(a_send(), attempt="two", now=LATER).outcome is ClaimOutcome.CLAIMED
 
 
+class Interleaved:
+    """A DynamoDB client that lets somebody else have a turn after the first write."""
+
+    def __init__(self, client: Any, turn: Callable[[], None]) -> None:
+        self._client, self._turn = client, [turn]
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        def call(**arguments: Any) -> Any:
+            answer = getattr(self._client, operation)(**arguments)
+            if operation == "put_item" and self._turn:
+                self._turn.pop()()
+            return answer
+
+        return call
+
+
+def test_an_opt_out_that_is_confirmed_while_a_claim_is_under_way_is_obeyed(table: Any) -> None:
+    sound, record = DynamoLedger(table, "customers"), a_send()
+
+    def opt_out() -> None:
+        sound.opt_out(record.address_node, channel="email", at=NOON, source="one_click")
+
+    claim = DynamoLedger(Interleaved(table, opt_out), "customers").claim(record, attempt="one", now=NOON)
+    assert claim.outcome is ClaimOutcome.OPTED_OUT
+    assert sound.sends(record.address_node) == [claim.record]
+
+
 def test_where_giving_back_fails_too_the_message_ends_unknown_rather_than_sent_twice(table: Any) -> None:
     busy = a_refusal("ThrottlingException")
     unreliable = DynamoLedger(Unreliable(table, get_item=ReadTimeoutError, update_item=busy), "customers")

@@ -76,7 +76,8 @@ def mime(message: EmailMessage, *, sender: str, sender_name: str) -> bytes:
     document = Message(policy=_CRLF)
     document["From"] = formataddr((sender_name, sender))
     document["To"] = message.to
-    document["Subject"] = Header(message.subject, "us-ascii" if message.subject.isascii() else "utf-8").encode()
+    charset = "us-ascii" if message.subject.isascii() else "utf-8"
+    document["Subject"] = Header(message.subject, charset, header_name="Subject").encode()
     document["MIME-Version"] = "1.0"
     document["Content-Type"] = "multipart/alternative"
     document.attach(_part(message.text, "plain"))
