@@ -11,6 +11,8 @@ import click
 import orjson
 import yaml
 
+from regulars.cli import main as operations
+
 if TYPE_CHECKING:
     from infra.local.cloud import LocalCloud
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 @click.group()
 def main() -> None:
     """Regulars: a customer data platform and marketing automation for online stores."""
+
+
+for _command in operations.commands.values():
+    main.add_command(_command)
 
 
 @main.command()

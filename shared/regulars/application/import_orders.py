@@ -113,7 +113,7 @@ def _events_of(
                     order_event(order, user_id=history.user_id, source=source, received_at=received_at, traits=traits)
                 )
             except BadInputError as error:
-                bad.append(_bad_row(order, error, source=source, received_at=received_at))
+                bad.append(_bad_row(order, history.user_id, error, source=source, received_at=received_at))
     return good, bad
 
 
@@ -168,8 +168,10 @@ def _check(order: Mapping[str, Any], received_at: int) -> None:
         raise BadInputError("bad_order", "status must be a text")
 
 
-def _bad_row(order: Mapping[str, Any], error: BadInputError, *, source: str, received_at: datetime) -> BadRow:
-    original = orjson.dumps(order, option=orjson.OPT_SORT_KEYS).decode()
+def _bad_row(
+    order: Mapping[str, Any], user_id: str, error: BadInputError, *, source: str, received_at: datetime
+) -> BadRow:
+    original = orjson.dumps({"user_id": user_id, "order": order}, option=orjson.OPT_SORT_KEYS).decode()
     return BadRow(
         row_id=hashlib.sha256(f"{STAGE}:{len(source)}:{source}{original}".encode()).hexdigest()[:32],
         source=source,
@@ -178,4 +180,12 @@ def _bad_row(order: Mapping[str, Any], error: BadInputError, *, source: str, rec
         detail=error.detail,
         received_at=received_at,
         original=original,
+    )
+
+
+def read_again(row: BadRow) -> Event:
+    """A bad row of this stage, checked again. Raises BadInputError when it is still bad."""
+    document = orjson.loads(row.original)
+    return order_event(
+        document["order"], user_id=document["user_id"], source=row.source, received_at=row.received_at, traits={}
     )

@@ -6,7 +6,6 @@ reading its settings from the environment. A handler calls its builder once per 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from regulars.runtime.settings import optional, pairs, required
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from botocore.config import Config
 
     from regulars.adapters.aws.program import S3ProgramStore
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from regulars.application.receive_orders import ReceiveOrders
     from regulars.application.record_feedback import FeedbackReport
     from regulars.application.refresh import RefreshReport
+    from regulars.application.replay_bad import ReplayReport
     from regulars.application.send_messages import SendMessages
     from regulars.application.unsubscribe_page import UnsubscribePage
     from regulars.application.update_customers import UpdateCustomers
@@ -260,3 +262,15 @@ def receive_orders() -> ReceiveOrders:
         secret_prefix=required("ORDER_SECRET_PREFIX"),
         queue=SqsQueue(sqs_client(), required("EVENTS_QUEUE_URL")),
     )
+
+
+def replay_bad(bucket: str) -> Callable[..., ReplayReport]:
+    """Replay the bad rows of a bucket: takes `selection` and `dry_run`. An operator's command, not a function."""
+    import boto3
+
+    from regulars.adapters.aws.lake import S3EventLog
+    from regulars.adapters.bots import CrawlerList
+    from regulars.application.replay_bad import replay_bad as use_case
+
+    log = S3EventLog(boto3.client("s3", config=_s3_config()), bucket)
+    return partial(use_case, log=log, replays=log, bots=CrawlerList())
