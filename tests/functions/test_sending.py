@@ -32,7 +32,7 @@ def told(cloud: LocalCloud) -> list[str]:
 
 
 @pytest.fixture
-def ledger(cloud: LocalCloud) -> Iterator[DynamoLedger]:
+def ledger(cloud: LocalCloud) -> DynamoLedger:
     """The ledger in the cloud's table."""
     return DynamoLedger(dynamo_client(), cloud.table_name)
 
