@@ -29,14 +29,17 @@ def _read_instant(value: object) -> datetime:
     return instant
 
 
-def _read_identifier(value: object) -> object:
-    """Numbers are ids too; a value that stands for nobody (`0`, `null`, empty) is none."""
+def _read_key(value: object) -> object:
+    """Numbers are ids too."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    if isinstance(value, str):
-        value = value.strip()
-        return None if not value or is_blocked(value) else value
-    return value
+    return value.strip() if isinstance(value, str) else value
+
+
+def _read_identifier(value: object) -> object:
+    """As a key; a value that stands for nobody (`0`, `null`, empty) is none."""
+    value = _read_key(value)
+    return None if isinstance(value, str) and (not value or is_blocked(value)) else value
 
 
 def _empty_is_absent(value: object) -> object:
@@ -85,7 +88,7 @@ class CustomerPayload(_Payload):
 class ProductPayload(_Payload):
     """One line; `price` is of one piece."""
 
-    product_id: Annotated[str, BeforeValidator(_read_identifier), Field(max_length=255)]
+    product_id: Annotated[str, BeforeValidator(_read_key), Field(min_length=1, max_length=255)]
     quantity: Annotated[int, Field(ge=0, le=1_000_000)]
     price: Amount
     sku: ShortText = None
@@ -98,7 +101,7 @@ class ProductPayload(_Payload):
 class OrderPayload(_Payload):
     """One order as it stands now. `version` grows with each change; where there is none, `updated_at` does."""
 
-    order_id: Annotated[str, BeforeValidator(_read_identifier), Field(max_length=64)]
+    order_id: Annotated[str, BeforeValidator(_read_key), Field(min_length=1, max_length=64)]
     version: Annotated[int, Field(ge=0, le=_MAX_VERSION)] | None = None
     placed_at: Instant
     updated_at: Instant | None = None

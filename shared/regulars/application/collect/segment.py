@@ -195,9 +195,6 @@ def _complete(context: dict[str, Any], item: dict[str, Any], call: EventType, re
     page = context.get("page")
     if from_browser and receipt.referer and call in {EventType.TRACK, EventType.PAGE} and not page:
         context["page"] = {"url": masked(receipt.referer)}
-    campaign = context.get("campaign")
-    if isinstance(campaign, dict):
-        context["campaign"] = {key: masked(text) if isinstance(text, str) else text for key, text in campaign.items()}
     if "channel" not in context and isinstance(item.get("channel"), str):
         context["channel"] = item["channel"]
     if times.flag:

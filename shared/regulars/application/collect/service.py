@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from regulars.domain.events import BadRow
     from regulars.ports import Ids, Queue
 
-GIF = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+GIF = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw=="
 """43 bytes, one transparent pixel, in base64."""
 
 RETRY_AFTER_SECONDS = "5"

@@ -16,7 +16,8 @@ MIN_NUMBER = 1e-130
 
 ADDRESS_KEYS = frozenset(
     {"url", "href", "referrer", "referer", "referring_domain", "search", "path", "title", "query", "source", "medium",
-     "campaign", "term", "content", "landing_site", "initial_referrer"}
+     "campaign", "term", "content", "landing_site", "initial_referrer",
+     "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"}
 )  # fmt: skip
 """Fields that hold (parts of) a page's address, its title or a search; masked wherever they stand."""
 
@@ -45,12 +46,21 @@ def _object(node: dict[str, Any], depth: int) -> int:
             if key in ADDRESS_KEYS or "://" in value:
                 node[key] = masked(value)
         elif kind is dict:
+            if key == "campaign":
+                _mask_all(value)
             keys += _object(value, depth + 1)
         elif kind is list:
             keys += _array(value, depth + 1)
         elif kind is float:
             _number(value)
     return keys
+
+
+def _mask_all(campaign: dict[str, Any]) -> None:
+    """A campaign's values come from the query of a URL, whatever they are called."""
+    for key, value in campaign.items():
+        if type(value) is str:
+            campaign[key] = masked(value)
 
 
 def _array(node: list[Any], depth: int) -> int:
