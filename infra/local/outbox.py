@@ -31,6 +31,11 @@ class Mail:
         return email.message_from_string(self.raw, policy=email.policy.default)
 
     @property
+    def headers(self) -> dict[str, str]:
+        """The headers by name, unfolded; of a repeated one the last."""
+        return {name: str(value) for name, value in self.message.items()}
+
+    @property
     def subject(self) -> str:
         return str(self.message["Subject"])
 

@@ -1,0 +1,50 @@
+"""Every function has sample events, and each of them runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from infra.local import LocalCloud
+from infra.local.cli import run_before
+
+EVENTS = Path(__file__).parents[2] / "events"
+SAMPLES = sorted(EVENTS.glob("*/*.json"))
+REFUSED = {
+    "collect/malformed",
+    "collect/unknown-call",
+    "collect/wrong-key",
+    "receive_orders/bad-amount",
+    "receive_orders/not-json",
+    "receive_orders/stale",
+    "receive_orders/unknown-source",
+    "receive_orders/wrong-signature",
+    "unsubscribe/tampered",
+}
+"""Samples that show a clear error; of those that hold what nobody can read, the names begin with `poison`."""
+
+
+def name_of(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
+
+
+def test_every_function_has_a_sample(cloud: LocalCloud) -> None:
+    assert {path.parent.name for path in SAMPLES} == set(cloud.functions.specs)
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=name_of)
+def test_a_sample_is_taken_or_clearly_refused(path: Path) -> None:
+    """Refused: a 4xx over HTTP, a failed item in a batch. No sample makes a function fail."""
+    with LocalCloud() as cloud:
+        run_before(cloud, path)
+        reply = cloud.invoke(path.parent.name, orjson.loads(path.read_bytes()))
+    refused = name_of(path) in REFUSED or path.stem.startswith("poison")
+    match reply:
+        case {"statusCode": status}:
+            assert (400 <= status < 500) if refused else (200 <= status < 300)
+        case {"batchItemFailures": failures}:
+            assert bool(failures) == refused
+        case _:
+            assert not refused
