@@ -213,6 +213,7 @@ _ATTRIBUTES: Final[dict[tuple[str, str], Callable[[str], str]]] = {
     ("AWS::SQS::Queue", "Arn"): _arn("sqs"),
     ("AWS::SQS::Queue", "QueueName"): lambda name: name,
     ("AWS::DynamoDB::Table", "Arn"): _arn("dynamodb", "table/"),
+    ("AWS::DynamoDB::Table", "StreamArn"): lambda name: f"{_arn('dynamodb', 'table/')(name)}/stream/not-made-yet",
     ("AWS::S3::Bucket", "Arn"): lambda name: f"arn:aws:s3:::{name}",
     ("AWS::SNS::Topic", "TopicArn"): _arn("sns"),
     ("AWS::Lambda::Function", "Arn"): _arn("lambda", "function:"),
