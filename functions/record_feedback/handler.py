@@ -16,6 +16,7 @@ _record = compose()
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """SQS records to the events queue. Only what nobody can read comes again, and so reaches the dead letters."""
     report = _record([(record["messageId"], record["body"]) for record in event["Records"]])
+    count("FeedbackTaken", len(event["Records"]))
     for kind, number in report.counts.items():
         count(f"Email{kind.title().replace(' ', '')}", number)
     if report.unreadable:

@@ -24,6 +24,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         [(record["messageId"], record["body"]) for record in event["Records"]],
         has_time=lambda: context.get_remaining_time_in_millis() > _TIME_FOR_ONE_MILLIS,
     )
+    count("MessagesTaken", len(event["Records"]))
     for outcome, number in report.counts.items():
         count(f"Messages{outcome.title().replace('_', '')}", number)
     if report.failed:

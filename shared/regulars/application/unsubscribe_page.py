@@ -79,7 +79,7 @@ class UnsubscribePage:
         except (TransientError, PermanentError):
             page = self._page(503, "That did not work", _TRY_AGAIN, counter="UnsubscribeUnavailable")
             return replace(page, headers={**page.headers, "retry-after": str(RETRY_SECONDS)})
-        page = self._page(405, "That did not work", _OPEN_AGAIN)
+        page = self._page(405, "That did not work", _OPEN_AGAIN, counter="UnsubscribeRefused")
         return replace(page, headers={**page.headers, "allow": "GET, HEAD, POST"})
 
     def _question(self, token: str, request: HttpRequest) -> HttpReply:
@@ -89,7 +89,7 @@ class UnsubscribePage:
             f'<form method="post" action="?t={escape(token)}">'
             f'<button type="submit" name="{_BUTTON}" value="{PAGE}">Unsubscribe</button></form>'
         )
-        page = self._page(200, f"Unsubscribe from {what}?", form)
+        page = self._page(200, f"Unsubscribe from {what}?", form, counter="UnsubscribePages")
         return page if request.method == "GET" else replace(page, body="")
 
     def _done(self, token: str, request: HttpRequest) -> HttpReply:
@@ -105,14 +105,14 @@ class UnsubscribePage:
         text = f"<p>You will get no more {what} with news and offers from {escape(self.shop_name)}.</p>"
         return self._page(200, "You are unsubscribed", text, counter="Unsubscribed")
 
-    def _page(self, status: int, title: str, content: str, *, counter: str | None = None) -> HttpReply:
+    def _page(self, status: int, title: str, content: str, *, counter: str) -> HttpReply:
         body = (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>{escape(title)} - {escape(self.shop_name)}</title><style>{_STYLE}</style></head>"
             f"<body><main><h1>{escape(title)}</h1>{content}</main></body></html>"
         )
-        return HttpReply(status=status, body=body, headers=_HEADERS, counters={counter: 1} if counter else {})
+        return HttpReply(status=status, body=body, headers=_HEADERS, counters={counter: 1})
 
 
 def _how(request: HttpRequest) -> str:
