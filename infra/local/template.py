@@ -206,7 +206,7 @@ def _arn(service: str, kind: str = "") -> Callable[[str], str]:
 _REFERENCES: Final[dict[str, Callable[[str], str]]] = {
     "AWS::SQS::Queue": lambda name: f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}",
     "AWS::SNS::Topic": _arn("sns"),
-    "AWS::SecretsManager::Secret": _arn("secretsmanager", "secret:"),
+    "AWS::SecretsManager::Secret": lambda name: _arn("secretsmanager", "secret:")(name) + "-AbCdEf",
     "AWS::ApiGatewayV2::Api": lambda _name: "local0api",
 }
 _ATTRIBUTES: Final[dict[tuple[str, str], Callable[[str], str]]] = {
