@@ -44,7 +44,8 @@
   let referrer = document.referrer;
   let timer, busy, shown;
 
-  const remember = () => consent && save({ consent, anonymousId, userId });
+  // What is waiting is in this page's hands now.
+  const remember = () => save({ consent, anonymousId, userId, waiting: undefined });
 
   const body = (batch) =>
     JSON.stringify({
@@ -130,14 +131,14 @@
     // `categories`: what the shopper answered just now, such as {email_marketing: true}.
     identify: (id, traits, categories) => {
       userId = id || userId;
-      remember();
+      if (consent) remember();
       send("identify", { traits }, categories && { consent: { categoryPreferences: categories } });
     },
     consent: (granted) => {
       if (optedOut) return;
       consent = granted;
       if (!granted) anonymousId = userId = waiting = undefined;
-      save({ consent, anonymousId, userId, waiting: undefined });
+      remember();
       waiting = waiting || [];
       anonymousId = anonymousId || uniqueId();
     },
@@ -145,7 +146,7 @@
     reset: () => {
       anonymousId = uniqueId();
       userId = undefined;
-      remember();
+      if (consent) remember();
     },
     viewed: named("Product Viewed"),
     added: named("Product Added"),
@@ -170,9 +171,10 @@
   const showSoon = () => setTimeout(showPage); // after the page has set its new title
 
   const start = () => {
-    remember();
-    if (known.waiting) save({ waiting: undefined });
-    showPage();
+    if (consent) remember();
+    // The page's title and elements must be there.
+    if (document.readyState === "loading") addEventListener("DOMContentLoaded", showPage);
+    else showPage();
     (window.regulars || []).forEach(api.push);
     window.regulars = api;
     const { pushState } = history;
