@@ -68,7 +68,7 @@ lock: $(STAMP) ## Pin the newest packages that pyproject.toml and infra/artifact
 
 reference: $(STAMP) ## Replay recorded HTTP traffic of real clients: make reference RECORDINGS=folder
 	@test -d "$(RECORDINGS)" || { echo "name a folder of recordings: make reference RECORDINGS=folder" >&2; exit 1; }
-	@$(BIN)/python -m infra.bench.recordings "$(RECORDINGS)"
+	@$(BIN)/python -m infra.recordings "$(RECORDINGS)"
 
 clean: ## Remove what was built (not .venv)
 	@rm -rf build .mypy_cache .ruff_cache .import_linter_cache .hypothesis
