@@ -121,8 +121,8 @@ class World:
             "placed_at": to_millis(placed), "total_minor": total, "refunded_minor": parts.pop("refunded", 0),
         }  # fmt: skip
         return self.event(
-            "Order Updated", at=placed, type=EventType.ORDER, trust=Trust.SIGNED, source="shop", properties=doc,
-            **{"event_id": event_id_of("shop", f"{order_id}:{version}"), **parts},
+            "Order Updated", at=placed, type=EventType.ORDER, source="shop", properties=doc,
+            **{"trust": Trust.SIGNED, "event_id": event_id_of("shop", f"{order_id}:{version}"), **parts},
         )  # fmt: skip
 
     def sign_up(self, email: str = "ann@example.com", **parts: Any) -> list[Event]:

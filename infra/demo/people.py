@@ -133,7 +133,7 @@ def _event(
         timestamp=at,
         original_timestamp=at,
         received_at=received_at,
-        trust=Trust.SIGNED,
+        trust=Trust.IMPORTED,
         payload_hash=hashlib.sha256(json.dumps([to_millis(at), properties, traits]).encode()).hexdigest()[:32],
         context={"channel": "import"},
         properties=dict(properties),

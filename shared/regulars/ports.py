@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from regulars.domain.events import BadRow, Event
-    from regulars.domain.facts import ConsentRecord, Fact
+    from regulars.domain.facts import ConsentRecord
     from regulars.domain.orders import OrderBook
     from regulars.domain.profile import Profile
     from regulars.domain.program import Program, ProgramParameters
     from regulars.domain.sends import Claim, EmailMessage, SendRecord, SendStatus, SmsMessage, Subscription
     from regulars.domain.state import CustomerState
-    from regulars.domain.stored import Head
+    from regulars.domain.stored import Applied, Head
 
 
 class Clock(Protocol):
@@ -85,15 +85,11 @@ class CustomerStore(Protocol):
     def heads(self, nodes: Sequence[str]) -> dict[str, Head]:
         """Strongly consistent; every asked node is in the answer."""
 
-    def put_profile(
-        self, node: str, profile: Profile, *, applied: Sequence[Fact] | None, expected: int, owner: str
-    ) -> None:
+    def put_profile(self, node: str, profile: Profile, *, applied: Applied, expected: int, owner: str) -> None:
         """`applied`: the facts this write folded in, in order, for the evaluation; None: too many to step one by
         one."""
 
-    def put_orders(
-        self, node: str, orders: OrderBook, *, applied: Sequence[Fact] | None, expected: int, owner: str
-    ) -> None: ...
+    def put_orders(self, node: str, orders: OrderBook, *, applied: Applied, expected: int, owner: str) -> None: ...
 
     def put_state(self, node: str, state: CustomerState, *, expected: int, owner: str) -> None:
         """Also keeps the due index at `state.next_due` (absent when None)."""

@@ -20,6 +20,7 @@ from regulars.domain.instants import to_millis
 from regulars.domain.orders import OrderBook, entry_from_doc
 from regulars.domain.profile import Profile, fold
 from regulars.domain.state import CustomerState, OutboxEntry, OutboxKind
+from regulars.domain.stored import Applied
 from tests.strategies import START
 
 Store = MemoryCustomerStore | DynamoCustomerStore
@@ -76,8 +77,8 @@ def store(request: pytest.FixtureRequest) -> Store:
 def test_what_is_put_is_read(store: Store) -> None:
     """All three parts of a node, with their versions; a node that is not there has an empty head."""
     state = CustomerState(churn_band="low", flips_at=START)
-    store.put_profile(NODE, PROFILE, applied=[FACT], expected=0, owner="a")
-    store.put_orders(NODE, ORDERS, applied=None, expected=0, owner="a")
+    store.put_profile(NODE, PROFILE, applied=Applied([FACT]), expected=0, owner="a")
+    store.put_orders(NODE, ORDERS, applied=Applied(None), expected=0, owner="a")
     store.put_state(NODE, state, expected=0, owner="a")
     heads = store.heads([NODE, OTHER, NODE])
     head = heads[NODE]
@@ -93,12 +94,12 @@ def test_what_is_put_is_read(store: Store) -> None:
 
 def test_a_put_that_finds_another_version_is_refused(store: Store) -> None:
     """Two readers of one version: the second to write is told, and nothing of the first is lost."""
-    store.put_profile(NODE, PROFILE, applied=[FACT], expected=0, owner="a")
+    store.put_profile(NODE, PROFILE, applied=Applied([FACT]), expected=0, owner="a")
     with pytest.raises(VersionConflictError):
-        store.put_profile(NODE, Profile(), applied=None, expected=0, owner="b")
+        store.put_profile(NODE, Profile(), applied=Applied(None), expected=0, owner="b")
     with pytest.raises(VersionConflictError):
-        store.put_profile(NODE, Profile(), applied=None, expected=7, owner="b")
-    store.put_profile(NODE, PROFILE, applied=[], expected=1, owner="b")
+        store.put_profile(NODE, Profile(), applied=Applied(None), expected=7, owner="b")
+    store.put_profile(NODE, PROFILE, applied=Applied([]), expected=1, owner="b")
     head = store.heads([NODE])[NODE].profile
     assert head is not None
     assert (head.version, head.owner) == (2, "b")
@@ -136,8 +137,8 @@ def test_the_consent_ledger_only_grows(store: Store) -> None:
 
 def test_a_scan_finds_every_node(store: Store) -> None:
     """With all its parts together, and none of what is not a head."""
-    store.put_profile(NODE, PROFILE, applied=None, expected=0, owner="a")
-    store.put_orders(NODE, ORDERS, applied=None, expected=0, owner="a")
+    store.put_profile(NODE, PROFILE, applied=Applied(None), expected=0, owner="a")
+    store.put_orders(NODE, ORDERS, applied=Applied(None), expected=0, owner="a")
     store.put_state(OTHER, CustomerState(), expected=0, owner="a")
     found = dict(store.scan())
     assert set(found) == {NODE, OTHER}

@@ -21,6 +21,7 @@ from regulars.domain.facts import Fact, fact_of
 from regulars.domain.instants import day_number
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile, fold, merged
+from regulars.domain.stored import Applied
 from tests.strategies import START, distinct_events, events
 
 PLAN = {"Product Viewed": 7, "Page Viewed": 0, "Product Added": 400}
@@ -75,7 +76,7 @@ def test_storage_changes_nothing(some: list[Event]) -> None:
     profile, book = fold(Profile(), facts, PLAN), book_of(facts)
     assert parsed_profile(profile_text(profile)) == profile
     assert parsed_orders(orders_text(book)) == book
-    assert parsed_applied(applied_text(facts)) == tuple(facts)
+    assert parsed_applied(applied_text(Applied(facts))) == tuple(facts)
 
 
 @given(events())

@@ -147,4 +147,4 @@ def test_an_export_states_contacts_and_each_answer_once() -> None:
         assert answers.get("email") == {True: "granted", False: "denied", None: None}[someone.email_consent]
         assert answers.get("sms") == {True: "granted", False: "denied", None: None}[someone.sms_consent]
         assert len({event.event_id for event in events}) == len(events)
-        assert all(event.trust is Trust.SIGNED and to_millis(event.timestamp) >= to_millis(since) for event in events)
+        assert all(event.trust is Trust.IMPORTED and to_millis(event.timestamp) >= to_millis(since) for event in events)

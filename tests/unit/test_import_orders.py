@@ -77,7 +77,7 @@ def test_an_imported_order_is_the_event_that_its_webhook_would_have_made() -> No
     run(log, [CustomerHistory("u1", [order])])
     (event,) = events_of(log)
     assert event.event_id == event_id_of("shop", "5:7")
-    assert (event.type, event.trust, event.user_id) == (EventType.ORDER, Trust.SIGNED, "u1")
+    assert (event.type, event.trust, event.user_id) == (EventType.ORDER, Trust.IMPORTED, "u1")
     assert (event.timestamp, event.received_at) == (NOON - timedelta(days=5), NOON)
     assert event.properties == order
 
@@ -90,7 +90,7 @@ def test_what_the_shop_knows_of_a_customer_goes_on_the_newest_order_only() -> No
 
 def test_other_events_of_a_customer_land_beside_the_orders() -> None:
     log = MemoryEventLog()
-    consent = an_event(1, trust=Trust.SIGNED, user_id="u1", received_at=NOON)
+    consent = an_event(1, trust=Trust.IMPORTED, user_id="u1", received_at=NOON)
     report = run(log, [CustomerHistory("u1", [an_order(1)], [consent])])
     assert consent in events_of(log)
     assert (report.orders, report.events) == (1, 2)

@@ -171,16 +171,26 @@ def test_what_comes_within_minutes_may_come_in_any_order() -> None:
 
 
 def test_history_that_is_imported_starts_no_campaign() -> None:
-    """Thirty old orders at once make a lapsed customer, and no win-back; the next order and silence do."""
-    world = World()
-    world.advance(START + 1000 * DAY)
-    world.send(*world.sign_up(), *(world.order(f"o{n}", at=START + n * DAY) for n in range(30)))
-    assert "lapsed" in world.segments()
-    world.advance(START + 1001 * DAY)
-    assert world.sent() == []
+    """Old orders, a few or many, make a lapsed customer, and no win-back; the next order and silence do."""
+    imported: dict[str, Any] = {"trust": Trust.IMPORTED}
+    for many in (3, 80):
+        world = World(now=START + 1000 * DAY)
+        history = [world.order(f"o{n}", at=START + n * DAY, **imported) for n in range(many)]
+        world.send(*world.sign_up(**imported), *history)
+        assert "lapsed" in world.segments()
+        world.advance(START + 1001 * DAY)
+        assert world.decisions == []
     world.send(world.order("new"))
     world.advance(START + 1400 * DAY)
     assert "win_back_email" in world.sent()
+
+
+def test_a_large_live_batch_is_no_history() -> None:
+    """Sixty events at once are evaluated as one, and the subscriber among them is welcomed."""
+    world = World()
+    world.send(*world.sign_up(), *(world.event("", type=EventType.PAGE) for _ in range(60)))
+    world.advance(START + HOUR)
+    assert world.sent() == ["welcome"]
 
 
 def test_the_same_events_again_change_nothing() -> None:

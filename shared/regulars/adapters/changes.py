@@ -18,6 +18,7 @@ class Image:
     version: int
     applied: str | None = None
     outbox: int = 0
+    imported: bool = False
 
 
 def change_of(id_: str, node: str, kind: str, before: Image | None, after: Image | None) -> Change | None:
@@ -31,7 +32,7 @@ def change_of(id_: str, node: str, kind: str, before: Image | None, after: Image
         return None
     applied = parsed_applied(after.applied)
     if applied is None:
-        return FragmentChange(id_, node, after.version, None, _parsed(kind, after.doc), None)
+        return FragmentChange(id_, node, after.version, None, _parsed(kind, after.doc), None, after.imported)
     empty: Profile | OrderBook = Profile() if kind == PROFILE else OrderBook()
     old = empty if before is None else _parsed(kind, before.doc)
     return FragmentChange(id_, node, after.version, old, None, applied)

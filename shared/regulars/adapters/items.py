@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
-from regulars.domain.facts import Fact, fact_from_doc, fact_to_doc
+from regulars.domain.facts import Fact
+from regulars.domain.facts_doc import fact_from_doc, fact_to_doc
 from regulars.domain.orders import OrderBook, orders_from_doc, orders_to_doc
 from regulars.domain.profile import Profile
 from regulars.domain.profile_doc import profile_from_doc, profile_to_doc
 from regulars.domain.state import CustomerState, state_from_doc, state_to_doc
+from regulars.domain.stored import Applied
 
 PROFILE, ORDERS, STATE = "PROFILE", "ORDERS", "STATE"
 KINDS = (PROFILE, ORDERS, STATE)
@@ -47,8 +48,8 @@ def parsed_state(text: str) -> CustomerState:
     return state_from_doc(orjson.loads(text))
 
 
-def applied_text(applied: Sequence[Fact] | None) -> str | None:
-    return None if applied is None else text_of([fact_to_doc(fact) for fact in applied])
+def applied_text(applied: Applied) -> str | None:
+    return None if applied.facts is None else text_of([fact_to_doc(fact) for fact in applied.facts])
 
 
 def parsed_applied(text: str | None) -> tuple[Fact, ...] | None:

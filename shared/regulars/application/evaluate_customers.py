@@ -15,7 +15,7 @@ import orjson
 
 from regulars.application.outbox import Relay
 from regulars.domain.customer import Fragment, customer_of
-from regulars.domain.engine import step
+from regulars.domain.engine import BULK, IMPORT, step
 from regulars.domain.errors import PermanentError, TransientError, VersionConflictError
 from regulars.domain.facts import Fact
 from regulars.domain.identity import component, strongest
@@ -125,10 +125,10 @@ class EvaluateCustomers:
         stored = heads[root].state
         before, absorbed = _state_of(root, task.members, heads)
         changes = [change for change in task.changes if change.version > before.evaluated.get(_part(change), 0)]
-        facts, imported = _facts_of(changes)
+        facts, whole = _facts_of(changes)
         fragments = _fragments_before(task.members, changes, heads)
         customer = customer_of(root, fragments, plan=program.plan, currency=program.currency, now=now)
-        _, after = step(customer, before, facts, now=now, program=program, imported=imported)
+        _, after = step(customer, before, facts, now=now, program=program, whole=whole)
         for change in changes:
             after.evaluated[_part(change)] = change.version
         due_passed = task.due and stored is not None and after.next_due != stored.value.next_due
@@ -194,13 +194,16 @@ def _state_of(root: str, members: frozenset[str], heads: dict[str, Head]) -> tup
     return state, absorbed
 
 
-def _facts_of(changes: Sequence[FragmentChange]) -> tuple[list[Fact], bool]:
-    """The facts of changes in order of application, each once, and whether a change came in bulk."""
+def _facts_of(changes: Sequence[FragmentChange]) -> tuple[list[Fact], str | None]:
+    """The facts of changes in order of application, each once, and what a change in bulk was, if one was."""
     facts: dict[tuple[str, str], Fact] = {}
     for change in changes:
         for fact in change.applied or ():
             facts.setdefault((fact.id, fact.name), fact)
-    return list(facts.values()), any(change.applied is None for change in changes)
+    bulk = [change for change in changes if change.applied is None]
+    if not bulk:
+        return list(facts.values()), None
+    return list(facts.values()), IMPORT if all(change.imported for change in bulk) else BULK
 
 
 def _fragments_before(

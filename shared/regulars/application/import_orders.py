@@ -139,7 +139,7 @@ def order_event(
         timestamp=placed_at,
         original_timestamp=placed_at,
         received_at=received_at,
-        trust=Trust.SIGNED,
+        trust=Trust.IMPORTED,
         payload_hash=hashlib.sha256(orjson.dumps(order, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32],
         context={"channel": "import"},
         properties=dict(order),

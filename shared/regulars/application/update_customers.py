@@ -19,7 +19,7 @@ from regulars.domain.facts import Fact, fact_of, link_fact, nodes_of
 from regulars.domain.identity import by_weakness
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import MAX_SEEN, Profile, fold
-from regulars.domain.stored import MAX_APPLIED, Head
+from regulars.domain.stored import Head, applied_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,14 +139,14 @@ class UpdateCustomers:
         if new_book is not book:
             orders = [fact for fact in facts if fact.order]
             expected = head.orders.version if head.orders else 0
-            self._store.put_orders(node, new_book, applied=_stepped(orders), expected=expected, owner=owner)
+            self._store.put_orders(node, new_book, applied=applied_of(orders), expected=expected, owner=owner)
             writes += 1
         if new_profile != profile:
             consents = [record for fact in facts for record in fact.consents]
             if consents:
                 self._store.append_consents(node, consents)
             expected = head.profile.version if head.profile else 0
-            self._store.put_profile(node, new_profile, applied=_stepped(facts), expected=expected, owner=owner)
+            self._store.put_profile(node, new_profile, applied=applied_of(facts), expected=expected, owner=owner)
             writes += 1
         return writes, refused
 
@@ -182,10 +182,6 @@ def _fresh(work: _Work, profile: Profile) -> tuple[list[tuple[Fact, Event | None
                 refused.append(_bad_row(event, TOO_MANY_EVENTS))
             room -= 1
     return fresh, refused
-
-
-def _stepped(facts: Sequence[Fact]) -> Sequence[Fact] | None:
-    return facts if len(facts) <= MAX_APPLIED else None
 
 
 def _bad_row(event: Event | None, code: str) -> BadRow:

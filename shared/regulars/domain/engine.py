@@ -25,7 +25,7 @@ from regulars.domain.program import CompiledProgram
 from regulars.domain.state import MAX_DECIDED, CustomerState, Membership, OutboxEntry, OutboxKind, Pending
 
 SOURCE = "regulars"
-DUE, IMPORT = "due", "import"
+DUE, IMPORT, BULK = "due", "import", "bulk"
 OUTBOX_RETRY = timedelta(minutes=5)
 _MAX_FIRINGS = 10_000
 
@@ -37,23 +37,26 @@ def step(
     *,
     now: datetime,
     program: CompiledProgram,
-    imported: bool = False,
+    whole: str | None = None,
 ) -> tuple[Customer, CustomerState]:
     """The customer with `facts` folded in, and the state at `now` (or at the last fact's receipt, if that is later).
 
-    `customer` is before the facts. `imported`: the customer changed in bulk just now; what that makes it enter is
-    history and starts no campaign. Raises RuntimeError if due instants do not run dry, which would be a bug in a rule.
+    `customer` is before the facts, but after a change that is taken as a whole: `whole` says which (IMPORT, BULK). What
+    an imported fact or change makes the customer enter is history and starts no campaign. Raises RuntimeError if due
+    instants do not run dry, which would be a bug in a rule.
     """
     run = _Run(customer, state.copied(), program)
+    if whole:
+        run.decide(run.clock(now), whole)
     for fact in facts:
         told = run.clock(fact.received_at)
         run.fire_due(told)
         run.customer = run.customer.after(fact, program.plan)
-        run.decide(told, fact.id)
+        run.decide(told, IMPORT if fact.imported else fact.id)
     now = run.clock(now)
     run.fire_due(now)
-    if imported or run.state.program_version != program.version:
-        run.decide(now, IMPORT if imported else f"program {program.version}")
+    if run.state.program_version != program.version:
+        run.decide(now, f"program {program.version}")
     run.finish(now)
     return run.customer, run.state
 

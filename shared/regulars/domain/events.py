@@ -34,11 +34,13 @@ class Trust(StrEnum):
     """How far an event is believed.
 
     `public`: sent with a write key that anyone can read in a page, so never revenue; `signed`: its sender proved a
-    shared secret, or it came from an operator's import; `system`: made by Regulars itself.
+    shared secret; `imported`: an operator's import, believed, and history, so it starts no campaign; `system`: made by
+    Regulars itself.
     """
 
     PUBLIC = "public"
     SIGNED = "signed"
+    IMPORTED = "imported"
     SYSTEM = "system"
 
 

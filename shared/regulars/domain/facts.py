@@ -14,10 +14,10 @@ from typing import Any
 
 from regulars.domain.errors import BadInputError
 from regulars.domain.events import Event, EventType, Trust
-from regulars.domain.identity import NodeKind, node_id, normalised_email, normalised_phone
-from regulars.domain.instants import from_millis, to_millis
+from regulars.domain.identity import NodeKind, is_blocked, node_id, normalised_email, normalised_phone
+from regulars.domain.instants import from_millis
 from regulars.domain.money import currency_exponent
-from regulars.domain.orders import OrderEntry, entry_from_doc, entry_of, entry_to_doc, order_key
+from regulars.domain.orders import OrderEntry, entry_of, order_key
 
 LINKED = "Linked"
 GRANTED, DENIED = "granted", "denied"
@@ -69,7 +69,8 @@ class Fact:
 
     `id` is 48 bits of the event id (unique within a customer's week), `name` what is counted, `at` when it happened,
     `received_at` when we were told. `cart_touched_at`, `checkout_at`, `cart_cleared_at`: what it says about the cart.
-    `suppressed`: address node to reason. `activity`: the shopper did something (an import's order row did not).
+    `imported`: it is history, and starts no campaign. `suppressed`: address node to reason. `activity`: the shopper
+    did something (an import's order row did not).
     """
 
     id: str
@@ -77,6 +78,7 @@ class Fact:
     at: datetime
     received_at: datetime
     activity: bool = True
+    imported: bool = False
     traits: Mapping[str, Any] = field(default_factory=dict)
     consents: tuple[ConsentRecord, ...] = ()
     links: tuple[str, ...] = ()
@@ -95,7 +97,7 @@ class Fact:
 
 def link_fact(fact: Fact, home: str) -> Fact:
     """What the other end of a link learns from an event that folds into `home`: the link, and nothing else."""
-    return Fact(fact.id, LINKED, fact.at, fact.received_at, activity=False, links=(home,))
+    return Fact(fact.id, LINKED, fact.at, fact.received_at, activity=False, imported=fact.imported, links=(home,))
 
 
 def nodes_of(event: Event) -> list[str]:
@@ -106,11 +108,13 @@ def nodes_of(event: Event) -> list[str]:
     email = email_of(event)
     if email:
         nodes.append(node_id(NodeKind.EMAIL, email))
-    phone = event.traits.get("phone")
-    if isinstance(phone, str) and (number := normalised_phone(phone)):
-        nodes.append(node_id(NodeKind.PHONE, number))
+    if phone := _phone_of(event):
+        nodes.append(node_id(NodeKind.PHONE, phone))
     if event.anonymous_id:
         nodes.append(node_id(NodeKind.ANONYMOUS, event.anonymous_id))
+    previous = event.properties.get("previousId") if event.type is EventType.ALIAS else None
+    if isinstance(previous, str) and not is_blocked(previous):
+        nodes.append(node_id(NodeKind.ANONYMOUS, previous))
     if not nodes and event.trust is Trust.SYSTEM:
         address = event.properties.get("address_node")
         if isinstance(address, str):
@@ -122,6 +126,11 @@ def email_of(event: Event) -> str | None:
     """The normalised e-mail address among an event's traits."""
     email = event.traits.get("email")
     return normalised_email(email) if isinstance(email, str) else None
+
+
+def _phone_of(event: Event) -> str | None:
+    phone = event.traits.get("phone")
+    return normalised_phone(phone) if isinstance(phone, str) else None
 
 
 def fact_of(event: Event, *, currency: str) -> Fact | None:
@@ -139,6 +148,7 @@ def fact_of(event: Event, *, currency: str) -> Fact | None:
         at=event.timestamp,
         received_at=event.received_at,
         activity=event.type is not EventType.SYSTEM and event.trust is not Trust.SYSTEM,
+        imported=event.trust is Trust.IMPORTED,
         traits=_traits_of(event),
         consents=_consents_of(event, name),
         links=tuple(nodes_of(event)[1:]),
@@ -306,78 +316,3 @@ def _price(value: Any, currency: str) -> int | None:
         return None
     minor = amount * 10**exponent
     return round(minor) if 0 <= minor < 10**12 else None
-
-
-def consent_to_doc(record: ConsentRecord) -> list[Any]:
-    """A compact JSON array in field order."""
-    expires = None if record.expires_at is None else to_millis(record.expires_at)
-    return [
-        record.channel,
-        record.status,
-        to_millis(record.at),
-        record.source,
-        record.text_version,
-        expires,
-        record.event_id,
-    ]
-
-
-def consent_from_doc(doc: list[Any]) -> ConsentRecord:
-    """The inverse of `consent_to_doc`."""
-    expires = None if doc[5] is None else from_millis(doc[5])
-    return ConsentRecord(doc[0], doc[1], from_millis(doc[2]), doc[3], doc[4], expires, doc[6])
-
-
-def line_to_doc(line: CartLine) -> list[Any]:
-    """A compact JSON array in field order."""
-    return [line.quantity, to_millis(line.at), line.name, line.price_minor, line.url, line.image_url]
-
-
-def line_from_doc(doc: list[Any]) -> CartLine:
-    """The inverse of `line_to_doc`."""
-    return CartLine(doc[0], from_millis(doc[1]), *doc[2:])
-
-
-_INSTANTS = (("ct", "cart_touched_at"), ("co", "checkout_at"), ("cc", "cart_cleared_at"))
-
-
-def fact_to_doc(fact: Fact) -> dict[str, Any]:
-    """The JSON document of a fact, absent parts left out."""
-    doc: dict[str, Any] = {"i": fact.id, "n": fact.name, "t": to_millis(fact.at), "r": to_millis(fact.received_at)}
-    if not fact.activity:
-        doc["p"] = 1
-    if fact.traits:
-        doc["tr"] = dict(fact.traits)
-    if fact.consents:
-        doc["c"] = [consent_to_doc(record) for record in fact.consents]
-    if fact.links:
-        doc["l"] = list(fact.links)
-    if fact.cart:
-        doc["b"] = {key: line_to_doc(line) for key, line in fact.cart.items()}
-    for short, name in _INSTANTS:
-        if (instant := getattr(fact, name)) is not None:
-            doc[short] = to_millis(instant)
-    if fact.order:
-        doc["o"] = [fact.order[0], entry_to_doc(fact.order[1])]
-    if fact.suppressed:
-        doc["s"] = dict(fact.suppressed)
-    return doc
-
-
-def fact_from_doc(doc: dict[str, Any]) -> Fact:
-    """The inverse of `fact_to_doc`."""
-    order = doc.get("o")
-    return Fact(
-        id=doc["i"],
-        name=doc["n"],
-        at=from_millis(doc["t"]),
-        received_at=from_millis(doc["r"]),
-        activity="p" not in doc,
-        traits=doc.get("tr", {}),
-        consents=tuple(consent_from_doc(record) for record in doc.get("c", ())),
-        links=tuple(doc.get("l", ())),
-        cart={key: line_from_doc(line) for key, line in doc.get("b", {}).items()},
-        order=(order[0], entry_from_doc(order[1])) if order else None,
-        suppressed=doc.get("s", {}),
-        **{name: from_millis(doc[short]) for short, name in _INSTANTS if short in doc},
-    )

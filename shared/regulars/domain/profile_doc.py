@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from regulars.domain.facts import consent_from_doc, consent_to_doc, line_from_doc, line_to_doc
+from regulars.domain.facts_doc import consent_from_doc, consent_to_doc, line_from_doc, line_to_doc
 from regulars.domain.instants import from_millis, to_millis
 from regulars.domain.profile import Cart, Counter, Profile
 

@@ -15,7 +15,7 @@ MAX_DECIDED = 200
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """In a segment since when, because of what (a fact's id, `due`, `import`), under which program, and why leaf by
+    """In a segment since when, because of what (a fact's id, `due`, `import`...), under which program, and why leaf by
     leaf."""
 
     since: datetime

@@ -14,8 +14,23 @@ from regulars.domain.state import CustomerState
 
 T = TypeVar("T")
 
-MAX_APPLIED = 25
-"""A write carries the facts that it folded in, up to this many; beyond, it is taken as a whole (an import)."""
+MAX_APPLIED = 50
+"""A write carries the facts that it folded in, up to this many; beyond (an import, a flood), it is taken as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a write folded in: the facts one by one, or that they are too many, and whether all of them are history."""
+
+    facts: Sequence[Fact] | None
+    imported: bool = False
+
+
+def applied_of(facts: Sequence[Fact]) -> Applied:
+    """What a write that folds in `facts` says of them."""
+    if len(facts) <= MAX_APPLIED:
+        return Applied(facts)
+    return Applied(None, imported=all(fact.imported for fact in facts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +63,8 @@ class FragmentChange:
     """One write to a node's PROFILE or ORDERS, as the table's stream tells it.
 
     `id` is the record's sequence number. `before` is the value before the write where `applied` says which facts it
-    folded in, one by one; without `applied` (a bulk write) `after` is the value to take as a whole.
+    folded in, one by one; without `applied` `after` is the value to take as a whole, `imported` if all of it is
+    history.
     """
 
     id: str
@@ -57,6 +73,7 @@ class FragmentChange:
     before: Profile | OrderBook | None
     after: Profile | OrderBook | None
     applied: Sequence[Fact] | None
+    imported: bool = False
 
 
 @dataclass(frozen=True, slots=True)

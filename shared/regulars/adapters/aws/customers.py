@@ -21,12 +21,13 @@ from botocore.exceptions import ClientError
 from regulars.adapters import items
 from regulars.adapters.aws.dynamo import CONDITION_FAILED, NO_ANSWER, Item, as_ours, batch_get
 from regulars.domain.errors import TransientError, VersionConflictError
-from regulars.domain.facts import ConsentRecord, Fact, consent_from_doc, consent_to_doc
+from regulars.domain.facts import ConsentRecord
+from regulars.domain.facts_doc import consent_from_doc, consent_to_doc
 from regulars.domain.instants import from_millis, to_millis
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
 from regulars.domain.state import CustomerState
-from regulars.domain.stored import Head, Stored
+from regulars.domain.stored import Applied, Head, Stored
 
 _DUE_INDEX = "due"
 
@@ -47,17 +48,13 @@ class DynamoCustomerStore:
             found[item["pk"]["S"]][item["sk"]["S"]] = item
         return {node: _head(parts) for node, parts in found.items()}
 
-    def put_profile(
-        self, node: str, profile: Profile, *, applied: Sequence[Fact] | None, expected: int, owner: str
-    ) -> None:
+    def put_profile(self, node: str, profile: Profile, *, applied: Applied, expected: int, owner: str) -> None:
         """One conditional write; see the module's drawing."""
         self._put(
             node, items.PROFILE, items.profile_text(profile), expected=expected, owner=owner, extra=_applied(applied)
         )
 
-    def put_orders(
-        self, node: str, orders: OrderBook, *, applied: Sequence[Fact] | None, expected: int, owner: str
-    ) -> None:
+    def put_orders(self, node: str, orders: OrderBook, *, applied: Applied, expected: int, owner: str) -> None:
         """One conditional write; see the module's drawing."""
         self._put(
             node, items.ORDERS, items.orders_text(orders), expected=expected, owner=owner, extra=_applied(applied)
@@ -160,9 +157,11 @@ class DynamoCustomerStore:
             raise TransientError(f"DynamoDB did not answer a write of {kind}") from error
 
 
-def _applied(applied: Sequence[Fact] | None) -> Item:
+def _applied(applied: Applied) -> Item:
     text = items.applied_text(applied)
-    return {} if text is None else {"applied": {"S": text}}
+    if text is not None:
+        return {"applied": {"S": text}}
+    return {"imported": {"BOOL": applied.imported}}
 
 
 def _head(parts: dict[str, Item]) -> Head:

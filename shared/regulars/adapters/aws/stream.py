@@ -34,4 +34,5 @@ def _image(image: dict[str, Any] | None) -> Image | None:
         int(image["version"]["N"]),
         applied["S"] if applied else None,
         int(image.get("outbox", {"N": "0"})["N"]),
+        imported=image.get("imported", {"BOOL": False})["BOOL"],
     )

@@ -9,11 +9,11 @@ from datetime import datetime
 from regulars.adapters import items
 from regulars.adapters.changes import Image, change_of
 from regulars.domain.errors import VersionConflictError
-from regulars.domain.facts import ConsentRecord, Fact
+from regulars.domain.facts import ConsentRecord
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
 from regulars.domain.state import CustomerState
-from regulars.domain.stored import Change, Head, Stored
+from regulars.domain.stored import Applied, Change, Head, Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,12 @@ class _Row:
     version: int
     owner: str
     applied: str | None = None
+    imported: bool = False
     outbox: int = 0
     due_at: datetime | None = None
 
     def image(self) -> Image:
-        return Image(self.doc, self.version, self.applied, self.outbox)
+        return Image(self.doc, self.version, self.applied, self.outbox, imported=self.imported)
 
 
 class MemoryCustomerStore:
@@ -41,16 +42,12 @@ class MemoryCustomerStore:
     def heads(self, nodes: Sequence[str]) -> dict[str, Head]:
         return {node: self._head(node) for node in nodes}
 
-    def put_profile(
-        self, node: str, profile: Profile, *, applied: Sequence[Fact] | None, expected: int, owner: str
-    ) -> None:
-        row = _Row(items.profile_text(profile), expected + 1, owner, items.applied_text(applied))
+    def put_profile(self, node: str, profile: Profile, *, applied: Applied, expected: int, owner: str) -> None:
+        row = _Row(items.profile_text(profile), expected + 1, owner, items.applied_text(applied), applied.imported)
         self._put(node, items.PROFILE, row, expected)
 
-    def put_orders(
-        self, node: str, orders: OrderBook, *, applied: Sequence[Fact] | None, expected: int, owner: str
-    ) -> None:
-        row = _Row(items.orders_text(orders), expected + 1, owner, items.applied_text(applied))
+    def put_orders(self, node: str, orders: OrderBook, *, applied: Applied, expected: int, owner: str) -> None:
+        row = _Row(items.orders_text(orders), expected + 1, owner, items.applied_text(applied), applied.imported)
         self._put(node, items.ORDERS, row, expected)
 
     def put_state(self, node: str, state: CustomerState, *, expected: int, owner: str) -> None:

@@ -1,0 +1,83 @@
+"""The JSON documents of facts and their parts. Short keys: they travel with every write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regulars.domain.facts import CartLine, ConsentRecord, Fact
+from regulars.domain.instants import from_millis, to_millis
+from regulars.domain.orders import entry_from_doc, entry_to_doc
+
+
+def consent_to_doc(record: ConsentRecord) -> list[Any]:
+    """A compact JSON array in field order."""
+    expires = None if record.expires_at is None else to_millis(record.expires_at)
+    return [
+        record.channel,
+        record.status,
+        to_millis(record.at),
+        record.source,
+        record.text_version,
+        expires,
+        record.event_id,
+    ]
+
+
+def consent_from_doc(doc: list[Any]) -> ConsentRecord:
+    """The inverse of `consent_to_doc`."""
+    expires = None if doc[5] is None else from_millis(doc[5])
+    return ConsentRecord(doc[0], doc[1], from_millis(doc[2]), doc[3], doc[4], expires, doc[6])
+
+
+def line_to_doc(line: CartLine) -> list[Any]:
+    """A compact JSON array in field order."""
+    return [line.quantity, to_millis(line.at), line.name, line.price_minor, line.url, line.image_url]
+
+
+def line_from_doc(doc: list[Any]) -> CartLine:
+    """The inverse of `line_to_doc`."""
+    return CartLine(doc[0], from_millis(doc[1]), *doc[2:])
+
+
+_INSTANTS = (("ct", "cart_touched_at"), ("co", "checkout_at"), ("cc", "cart_cleared_at"))
+
+
+def fact_to_doc(fact: Fact) -> dict[str, Any]:
+    """The JSON document of a fact, absent parts left out."""
+    doc: dict[str, Any] = {"i": fact.id, "n": fact.name, "t": to_millis(fact.at), "r": to_millis(fact.received_at)}
+    parts = {
+        "p": int(not fact.activity),
+        "m": int(fact.imported),
+        "tr": dict(fact.traits),
+        "c": [consent_to_doc(record) for record in fact.consents],
+        "l": list(fact.links),
+        "b": {key: line_to_doc(line) for key, line in fact.cart.items()},
+        "s": dict(fact.suppressed),
+    }
+    doc |= {short: part for short, part in parts.items() if part}
+    for short, name in _INSTANTS:
+        if (instant := getattr(fact, name)) is not None:
+            doc[short] = to_millis(instant)
+    if fact.order:
+        doc["o"] = [fact.order[0], entry_to_doc(fact.order[1])]
+    return doc
+
+
+def fact_from_doc(doc: dict[str, Any]) -> Fact:
+    """The inverse of `fact_to_doc`."""
+    order = doc.get("o")
+    return Fact(
+        id=doc["i"],
+        name=doc["n"],
+        at=from_millis(doc["t"]),
+        received_at=from_millis(doc["r"]),
+        activity="p" not in doc,
+        imported="m" in doc,
+        traits=doc.get("tr", {}),
+        consents=tuple(consent_from_doc(record) for record in doc.get("c", ())),
+        links=tuple(doc.get("l", ())),
+        cart={key: line_from_doc(line) for key, line in doc.get("b", {}).items()},
+        order=(order[0], entry_from_doc(order[1])) if order else None,
+        suppressed=doc.get("s", {}),
+        **{name: from_millis(doc[short]) for short, name in _INSTANTS if short in doc},
+    )
