@@ -1,8 +1,8 @@
 """`make reference`: recorded HTTP traffic of real clients, replayed through the local cloud.
 
 A recording is a JSON file: `requests`, each with `method`, `path`, `headers` (pairs), `raw_b64` (the body as it was on
-the wire) and `body` (parsed, for POSTs of JSON). What has a route must be answered well, and every event that a client sent
-to such a route must be in the events queue.
+the wire) and `body` (parsed, for POSTs of JSON). What has a route must be answered well, and every event that a client
+sent to such a route must be in the events queue.
 """
 
 from __future__ import annotations

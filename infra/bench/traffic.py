@@ -125,12 +125,10 @@ def batches(calls: Iterable[Call], size: int) -> Iterator[list[Call]]:
 
 def request_event(calls: Sequence[Call], number: int) -> dict[str, Any]:
     """The HTTP API event (payload 2.0) of one request with one call, or of a batch request with several."""
-    sent = calls[-1].at + timedelta(milliseconds=200)
-    path = f"/v1/{calls[0].document['type']}" if len(calls) == 1 else "/v1/batch"
-    if len(calls) == 1:
-        body = {**calls[0].document, "sentAt": iso(sent)}
-    else:
-        body = {"batch": [call.document for call in calls], "sentAt": iso(sent)}
+    first, sent = calls[0].document, calls[-1].at + timedelta(milliseconds=200)
+    path = f"/v1/{first['type']}" if len(calls) == 1 else "/v1/batch"
+    content = first if len(calls) == 1 else {"batch": [call.document for call in calls]}
+    body = {**content, "sentAt": iso(sent)}
     return {
         "version": "2.0",
         "routeKey": "POST /v1/{call}",
@@ -143,11 +141,10 @@ def request_event(calls: Sequence[Call], number: int) -> dict[str, Any]:
             "content-type": "text/plain",
             "host": "api.shop.example",
             "origin": SHOP,
-            "user-agent": calls[0].document["context"]["userAgent"],
+            "user-agent": first["context"]["userAgent"],
             "x-forwarded-for": "203.0.113.9",
         },
         "requestContext": {
-            "accountId": "123456789012",
             "apiId": "bench",
             "domainName": "api.shop.example",
             "http": {
@@ -155,7 +152,7 @@ def request_event(calls: Sequence[Call], number: int) -> dict[str, Any]:
                 "path": path,
                 "protocol": "HTTP/1.1",
                 "sourceIp": f"203.0.113.{number % 250}",
-                "userAgent": calls[0].document["context"]["userAgent"],
+                "userAgent": first["context"]["userAgent"],
             },
             "requestId": f"r-{number}",
             "routeKey": "POST /v1/{call}",
