@@ -339,63 +339,6 @@ def test_nothing_is_answered_before_the_queue_has_it() -> None:
         assert reply.counters == {"QueueUnavailable": 1}
 
 
-@pytest.mark.parametrize("header", [{"sec-gpc": "1"}, {"dnt": "1"}])
-def test_a_browser_that_says_no_is_answered_and_not_stored(header: dict[str, str]) -> None:
-    shop = Shop()
-    reply = shop.post("track", TRACK, **header)
-    assert success(reply)
-    assert reply.counters == {"EventsRefusedGpc": 1}
-    assert shop.queue.messages == []
-
-
-def consenting(**categories: bool) -> dict[str, Any]:
-    return {"context": {"consent": {"categoryPreferences": categories}}}
-
-
-def test_a_shoppers_own_answer_counts_more_than_the_browsers_setting() -> None:
-    shop = Shop()
-    gpc = {"sec-gpc": "1"}
-    shop.post("track", {**TRACK, **consenting(analytics=True)}, **gpc)
-    shop.post(
-        "track", {**TRACK, "event": "Consent Updated", "properties": {"channel": "email", "status": "denied"}}, **gpc
-    )
-    shop.post("identify", {"userId": "u", **consenting(email_marketing=True, analytics=False)}, **gpc)
-    assert len(shop.stored()[0]) == 3
-    reply = shop.post("track", {**TRACK, **consenting(analytics=False)})
-    assert reply.counters == {"EventsRefusedConsent": 1}
-    assert shop.queue.messages == []
-
-
-@pytest.mark.parametrize(
-    "header", [{"sec-purpose": "prefetch;prerender"}, {"purpose": "prefetch"}, {"x-moz": "prefetch"}]
-)
-def test_a_page_loaded_ahead_is_no_visit(header: dict[str, str]) -> None:
-    shop = Shop()
-    reply = shop.post("page", {"userId": "u"}, **header)
-    assert success(reply)
-    assert reply.counters == {"EventsPrefetched": 1}
-    assert shop.pixel("userId=u", **header).status == 200
-    assert shop.queue.messages == []
-
-
-def test_addresses_in_urls_are_masked_before_anything_is_stored() -> None:
-    shop = Shop()
-    url = "https://shop.example/?email=canary%40example.com&q=x"
-    body = {
-        **TRACK,
-        "properties": {"url": url, "link": url, "products": [{"url": url}], "query": "canary@example.com"},
-        "context": {
-            "page": {"url": url, "referrer": url, "search": "?email=canary%40example.com"},
-            "campaign": {"name": "canary@example.com"},
-        },
-    }
-    shop.post("track", body)
-    shop.post("batch", {"batch": [{**body, "event": None}]})
-    shop.pixel("event=x&userId=u&url=https%3A%2F%2Fs.example%2F%3Fq%3Dcanary%40example.com", referer=url)
-    assert len(shop.queue.messages) == 3
-    assert "canary" not in "".join(message.body for message in shop.queue.messages)
-
-
 def test_characters_that_sqs_refuses_are_escaped_and_come_back() -> None:
     shop = Shop()
     shop.post("track", {**TRACK, "properties": {"text": "a\ufffe\uffff\u0000b"}})
