@@ -2,8 +2,8 @@
 
 A demonstration makes tens of thousands of calls and a test suite hundreds of clouds, so what gives the same result each
 time is done once: finding a URL's handler among all of moto's services, listing a handler's methods, parsing botocore's
-JSON models for each new session, and asking for the time once per message of a queue. And S3 leaves the slashes of a
-key as they are in its notifications.
+JSON models for each new session, asking for the time once per message of a queue. A query looks at the items that can
+match, and comparing two texts does not convert them. And S3 leaves the slashes of a key in its notifications.
 """
 
 from __future__ import annotations
@@ -19,20 +19,26 @@ import moto.backend_index
 import moto.backends
 import moto.core.responses
 import moto.s3.notifications
+import moto.sqs.models
 from moto.core.base_backend import BackendDict
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.request import normalize_request
 from moto.core.serialize import BaseJSONSerializer
 from moto.core.utils import get_equivalent_url_in_aws_domain, unix_time_millis
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
+from moto.dynamodb.models.table import Table
 from moto.sqs.models import Message, Queue
 from werkzeug.exceptions import HTTPException
 
+from infra.local import moto_tables
 from infra.local.template import ACCOUNT, REGION
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
 
 _load_json_file = botocore.loaders.JSONFileLoader.load_file
+_cast_any_value = cast("Any", DynamoType.cast_value).fget
+_moto_query = Table.query
 _moto_process_request = BotocoreStubber.process_request
 _moto_structure = BaseJSONSerializer._serialize_type_structure
 _SCALARS = frozenset({"S", "N", "BOOL", "NULL"})
@@ -100,18 +106,76 @@ def _not_visible(queue: Queue) -> int:
     return sum(not _seen(message, now) for message in queue._messages)
 
 
+def _cast_value(value: DynamoType) -> Any:
+    return value.value if value.type == "S" else _cast_any_value(value)
+
+
+def _equal(one: DynamoType, other: DynamoType) -> bool:
+    return one.type == other.type and _cast_value(one) == _cast_value(other)
+
+
+def _all_items(table: Table) -> list[Item]:
+    items = [item for rows in table.items.values() for item in rows.values()]
+    return sorted(items, key=lambda item: (_cast_value(item.hash_key), item.range_key and _cast_value(item.range_key)))
+
+
+def _query(
+    table: Table,
+    hash_key: DynamoType | None,
+    comparison: str | None,
+    objects: list[DynamoType],
+    limit: int,
+    start: dict[str, Any],
+    forward: bool,  # noqa: FBT001 moto's own signature
+    projection: list[list[str]] | None,
+    index: str | None = None,
+    *values: Any,
+    **named: Any,
+) -> Any:
+    """moto's query over the items that can match, instead of over the whole table."""
+    whole = table.items
+    table.items = _candidates(table, hash_key, index)
+    try:
+        return _moto_query(
+            table, hash_key, comparison, objects, limit, start, forward, projection, index, *values, **named
+        )
+    finally:
+        table.items = whole
+
+
+def _candidates(table: Table, hash_key: DynamoType | None, index: str | None) -> Any:
+    if index is None:
+        name = None if hash_key is None else hash_key.value
+        return {name: table.items[name]} if name in table.items else {}
+    attribute = table.get_index(index).schema_key_attrs[0] if index in {i.name for i in table.all_indexes()} else None
+    if attribute is None:
+        return table.items  # moto says what is wrong with the name
+    return {
+        partition: kept
+        for partition, rows in table.items.items()
+        if (kept := {key: item for key, item in rows.items() if attribute in item.attrs})
+    }
+
+
 def install() -> None:
     """Put these in place of moto's and botocore's own; once is enough."""
-    responses = cast("Any", moto.core.responses)
+    responses, sqs = cast("Any", moto.core.responses), cast("Any", moto.sqs.models)
     replacements: tuple[tuple[Any, str, Any], ...] = (
         (BotocoreStubber, "process_request", _process_request),
         (BaseJSONSerializer, "_serialize_type_structure", _structure),
         (Queue, "messages", property(_messages)),
         (Queue, "approximate_number_of_messages_delayed", property(_delayed)),
         (Queue, "approximate_number_of_messages_not_visible", property(_not_visible)),
+        (sqs, "camelcase_to_underscores", lru_cache(sqs.camelcase_to_underscores)),
+        (DynamoType, "cast_value", property(_cast_value)),
+        (DynamoType, "__eq__", _equal),
+        (Table, "all_items", _all_items),
+        (Table, "query", _query),
         (responses, "method_names_from_class", lru_cache(responses.method_names_from_class)),
+        (responses, "camelcase_to_underscores", lru_cache(responses.camelcase_to_underscores)),
+        (moto.sqs.models, "camelcase_to_underscores", lru_cache(responses.camelcase_to_underscores)),
         (botocore.loaders.JSONFileLoader, "load_file", lambda _loader, path: _json_file(path)),
         (moto.s3.notifications, "quote_plus", partial(quote_plus, safe="/")),
     )
-    for owner, name, replacement in replacements:
+    for owner, name, replacement in (*replacements, *moto_tables.REPLACEMENTS):
         setattr(owner, name, replacement)
