@@ -18,6 +18,7 @@ from regulars.domain.identity import NodeKind, is_blocked, node_id, normalised_e
 from regulars.domain.instants import from_millis
 from regulars.domain.money import currency_exponent
 from regulars.domain.orders import OrderEntry, entry_of, order_key
+from regulars.domain.times import parse_instant
 
 LINKED = "Linked"
 GRANTED, DENIED = "granted", "denied"
@@ -209,6 +210,9 @@ def _consent_update(event: Event) -> tuple[ConsentRecord, ...]:
     if channel not in CHANNELS or status not in (GRANTED, DENIED):
         return ()
     expires = properties.get("expires_at")
+    expires_at = parse_instant(expires)
+    if status == GRANTED and expires is not None and expires_at is None:
+        return ()  # nobody agreed to for ever
     return (
         ConsentRecord(
             channel,
@@ -216,7 +220,7 @@ def _consent_update(event: Event) -> tuple[ConsentRecord, ...]:
             event.timestamp,
             _text(properties.get("source")) or event.source,
             _text(properties.get("text_version")),
-            _instant(expires),
+            expires_at,
             event.event_id,
         ),
     )
@@ -227,7 +231,7 @@ def _order_consents(event: Event, consent: dict[str, Any]) -> list[ConsentRecord
     for channel in CHANNELS:
         given = consent.get(channel)
         if isinstance(given, dict) and given.get("status") in (GRANTED, DENIED):
-            at = _instant(given.get("at")) or event.timestamp
+            at = parse_instant(given.get("at")) or event.timestamp
             text = _text(given.get("text_version"))
             records.append(
                 ConsentRecord(
@@ -235,18 +239,6 @@ def _order_consents(event: Event, consent: dict[str, Any]) -> list[ConsentRecord
                 )
             )
     return records
-
-
-def _instant(value: Any) -> datetime | None:
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, int):
-        return from_millis(value)
-    try:
-        parsed = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return parsed if parsed.tzinfo else None
 
 
 def _text(value: Any) -> str | None:
