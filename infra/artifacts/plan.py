@@ -53,7 +53,7 @@ ARTIFACTS = {
         _artifact("update_customers", "pyarrow", "pyyaml", services=("s3", "dynamodb"), program=True),
         _artifact("evaluate_customers", "pyyaml", services=("dynamodb", "s3", "sqs"), program=True),
         _artifact("tick", services=("dynamodb", "sqs")),
-        _artifact("refresh", "pyarrow", "pyyaml", services=("dynamodb", "s3", "sqs"), program=True),
+        _artifact("refresh", "pyyaml", services=("dynamodb", "s3", "sqs"), program=True),
         _artifact(
             "send_messages",
             "itsdangerous",
