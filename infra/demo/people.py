@@ -30,7 +30,7 @@ Rossi Sato Silva Singh Suarez Tanaka Varga Weber Wong Yilmaz Zielinski
 _DOMAINS = ("example.com", "example.org", "example.net", "mail.test")
 _FIRST_AREA_CODE, _AREA_CODES = 220, 30  # none of them ends in 11: those are service numbers
 
-_WITH_EMAIL, _WITH_PHONE = 0.72, 0.34
+_WITH_EMAIL, _WITH_PHONE = 0.64, 0.24
 _EMAIL_GRANTED, _EMAIL_DENIED = 0.66, 0.12
 _SMS_GRANTED, _SMS_DENIED = 0.62, 0.14
 _SOURCE = "shop"

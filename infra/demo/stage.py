@@ -20,8 +20,10 @@ from regulars.domain.instants import from_millis, to_millis
 LIVE_FROM = LAST_ORDER_AT - LIVE_DAYS
 AHEAD = timedelta(days=45)
 PARAMETERS = {"WriteKeys": f"{HIT_SOURCE}={WRITE_KEY}"}
-_LIVE_STRIDE = timedelta(minutes=20)
-_AHEAD_STRIDE = timedelta(hours=6)
+_LIVE_STRIDE = timedelta(minutes=30)
+_AHEAD_STRIDE = timedelta(hours=12)
+_RARER = {"refresh": timedelta(days=15)}
+"""moto's scans cost seconds, so the nightly refresh is not nightly here."""
 _REMEMBERED = 3
 
 Progress = Callable[[int], None]
@@ -92,14 +94,16 @@ def live_requests(history: History) -> list[Hits | Delivery]:
 
 
 def live(cloud: LocalCloud, requests: list[Hits | Delivery], on_requests: Progress) -> Receipts:
-    """Send every request through the HTTP API, the clock moving in strides of 20 minutes."""
+    """Send every request through the HTTP API, the clock moving in strides of half an hour."""
     receipts = Receipts()
     shop = _LiveShop(cloud)
     secret = cloud.secret(f"orders/{ORDER_SOURCE}")
     waiting = iter(requests)
     request = next(waiting, None)
     while request is not None:
-        cloud.advance(to=max(cloud.now, min(cloud.now + _LIVE_STRIDE, LAST_ORDER_AT)), stride=_LIVE_STRIDE)
+        cloud.advance(
+            to=max(cloud.now, min(cloud.now + _LIVE_STRIDE, LAST_ORDER_AT)), stride=_LIVE_STRIDE, rarer=_RARER
+        )
         sent = 0
         while request is not None and request.at <= cloud.now:
             send(request, shop, secret, receipts)
@@ -111,7 +115,8 @@ def live(cloud: LocalCloud, requests: list[Hits | Delivery], on_requests: Progre
 
 
 def ahead(cloud: LocalCloud, on_days: Progress) -> None:
-    """Let 45 days pass, ticks every six hours where something is due."""
-    for _ in range(AHEAD.days):
-        cloud.advance(by=timedelta(days=1), stride=_AHEAD_STRIDE)
+    """Let 45 days pass, with ticks in strides: short ones while carts are fresh, then twice a day."""
+    for day in range(AHEAD.days):
+        stride = _LIVE_STRIDE if day < 1 else _AHEAD_STRIDE
+        cloud.advance(by=timedelta(days=1), stride=stride, rarer=_RARER)
         on_days(1)

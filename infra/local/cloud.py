@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import RLock
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 from unittest import mock
 from urllib.parse import quote
@@ -32,6 +32,7 @@ from infra.local.template import REGION, TEMPLATE, Stack
 
 DEFAULT_START: Final = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 _MINUTE: Final = timedelta(minutes=1)
+_NO_TIME: Final = timedelta(0)
 _FREQUENT: Final = timedelta(minutes=5)
 """A rate at or under this is a tick: it is run only where something is due."""
 _TICK_LOOKAHEAD: Final = _MINUTE
@@ -249,19 +250,27 @@ class LocalCloud:
             ran += [source.pump() for source in self._streams]
             return any(ran)
 
-    def advance(self, *, to: datetime | None = None, by: timedelta | None = None, stride: timedelta = _MINUTE) -> None:
+    def advance(
+        self,
+        *,
+        to: datetime | None = None,
+        by: timedelta | None = None,
+        stride: timedelta = _MINUTE,
+        rarer: Mapping[str, timedelta] = MappingProxyType({}),
+    ) -> None:
         """Let time pass until `to` (or for `by`), from one instant at which something happens to the next.
 
         Those are: messages that can be seen again, the slots of schedules, and ticks, which run only where the due
         index has something for them. `stride` makes ticks rarer than the template's (6 h: four a day), so what is due
-        waits for the next one; demonstrations over weeks use it.
+        waits for the next one; demonstrations over weeks use it. `rarer` does that for other schedules, by function: it
+        runs at the first slot of its schedule so long after its last run.
         """
         if (to is None) == (by is None):
             raise ValueError("advance takes either an instant or a duration")
         with self.lock:
             target = to if to is not None else self.now + (by or timedelta())
             self.settle()
-            while (found := self._next_instant(stride)) is not None and found[0] <= target:
+            while (found := self._next_instant(stride, rarer)) is not None and found[0] <= target:
                 instant, schedule = found
                 self._clock.move_to(max(instant, self.now))
                 if schedule is not None:
@@ -282,21 +291,25 @@ class LocalCloud:
     def _invoke_logical(self, logical: str, event: Any) -> Any:
         return self.invoke(self.functions.by_logical[logical].name, event)
 
-    def _next_instant(self, stride: timedelta) -> tuple[datetime, Schedule | None] | None:
+    def _next_instant(
+        self, stride: timedelta, rarer: Mapping[str, timedelta]
+    ) -> tuple[datetime, Schedule | None] | None:
         """The next instant at which something can happen, and the schedule that it belongs to."""
         grid = _MINUTE if stride > _MINUTE else timedelta(0)
         instants: list[tuple[datetime, Schedule | None]] = [
             (_ceiling(visible, grid), None) for source in self._queues if (visible := source.next_visible()) is not None
         ]
         instants.extend(
-            (slot, schedule) for schedule in self._schedules if (slot := self._next_slot(schedule, stride)) is not None
+            (slot, schedule)
+            for schedule in self._schedules
+            if (slot := self._next_slot(schedule, stride, rarer.get(schedule.function, _NO_TIME))) is not None
         )
         return min(instants, key=lambda pair: pair[0], default=None)
 
-    def _next_slot(self, schedule: Schedule, stride: timedelta) -> datetime | None:
+    def _next_slot(self, schedule: Schedule, stride: timedelta, pause: timedelta) -> datetime | None:
         base = max(self._last_run[schedule.name], self.now - timedelta(microseconds=1))
         if schedule.period is None or schedule.period > _FREQUENT:
-            return schedule.next_after(base)
+            return schedule.next_after(max(base, self._last_run[schedule.name] + pause - timedelta(microseconds=1)))
         due = due_instants(self.table_name)
         if not due:
             return None

@@ -18,8 +18,12 @@ import botocore.loaders
 import moto.backend_index
 import moto.backends
 import moto.core.responses
+import moto.dynamodb.models.utilities
+import moto.dynamodb.responses
 import moto.s3.notifications
 import moto.sqs.models
+from botocore.signers import RequestSigner
+from botocore.useragent import UserAgentString
 from moto.core.base_backend import BackendDict
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.request import normalize_request
@@ -30,7 +34,6 @@ from moto.dynamodb.models.table import Table
 from moto.sqs.models import Message, Queue
 from werkzeug.exceptions import HTTPException
 
-from infra.local import moto_tables
 from infra.local.template import ACCOUNT, REGION
 
 if TYPE_CHECKING:
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 
 _load_json_file = botocore.loaders.JSONFileLoader.load_file
 _cast_any_value = cast("Any", DynamoType.cast_value).fget
+_deep_copy, _any_size = DynamoType.__deepcopy__, DynamoType.size
+_moto_as_dict = moto.dynamodb.models.utilities.dynamo_to_dict
 _moto_query = Table.query
 _moto_process_request = BotocoreStubber.process_request
 _moto_structure = BaseJSONSerializer._serialize_type_structure
@@ -87,6 +92,10 @@ def _structure(serializer: BaseJSONSerializer, serialized: Any, value: Any, shap
         _moto_structure(serializer, serialized, value, shape, key)
 
 
+def _unsigned(*_: Any, **__: Any) -> None:
+    """moto checks no signature."""
+
+
 def _seen(message: Message, now: float) -> bool:
     return now > message.visible_at
 
@@ -114,19 +123,34 @@ def _equal(one: DynamoType, other: DynamoType) -> bool:
     return one.type == other.type and _cast_value(one) == _cast_value(other)
 
 
+def _copied(value: DynamoType, memo: dict[int, Any]) -> DynamoType:
+    """A text or number is replaced, never changed, so it need not be copied."""
+    return value if value.type in ("S", "N") else _deep_copy(value, memo)
+
+
+def _size(value: DynamoType) -> int:
+    return len(value.value.encode()) if value.type == "S" else _any_size(value)
+
+
+def _as_dict(value: Any) -> Any:
+    if type(value) is DynamoType and value.type in ("S", "N"):
+        return {value.type: value.value}
+    return _moto_as_dict(value)
+
+
 def _all_items(table: Table) -> list[Item]:
     items = [item for rows in table.items.values() for item in rows.values()]
     return sorted(items, key=lambda item: (_cast_value(item.hash_key), item.range_key and _cast_value(item.range_key)))
 
 
-def _query(
+def _query(  # noqa: PLR0917 moto's own signature
     table: Table,
     hash_key: DynamoType | None,
     comparison: str | None,
     objects: list[DynamoType],
     limit: int,
     start: dict[str, Any],
-    forward: bool,  # noqa: FBT001 moto's own signature
+    forward: bool,  # noqa: FBT001
     projection: list[list[str]] | None,
     index: str | None = None,
     *values: Any,
@@ -145,8 +169,7 @@ def _query(
 
 def _candidates(table: Table, hash_key: DynamoType | None, index: str | None) -> Any:
     if index is None:
-        name = None if hash_key is None else hash_key.value
-        return {name: table.items[name]} if name in table.items else {}
+        return {hash_key: table.items[hash_key]} if hash_key in table.items else {}
     attribute = table.get_index(index).schema_key_attrs[0] if index in {i.name for i in table.all_indexes()} else None
     if attribute is None:
         return table.items  # moto says what is wrong with the name
@@ -163,19 +186,24 @@ def install() -> None:
     replacements: tuple[tuple[Any, str, Any], ...] = (
         (BotocoreStubber, "process_request", _process_request),
         (BaseJSONSerializer, "_serialize_type_structure", _structure),
+        (RequestSigner, "sign", _unsigned),
+        (UserAgentString, "to_string", lambda _agent: "local-cloud"),
         (Queue, "messages", property(_messages)),
         (Queue, "approximate_number_of_messages_delayed", property(_delayed)),
         (Queue, "approximate_number_of_messages_not_visible", property(_not_visible)),
         (sqs, "camelcase_to_underscores", lru_cache(sqs.camelcase_to_underscores)),
         (DynamoType, "cast_value", property(_cast_value)),
         (DynamoType, "__eq__", _equal),
+        (DynamoType, "__deepcopy__", _copied),
+        (DynamoType, "size", _size),
+        (moto.dynamodb.models.utilities, "dynamo_to_dict", _as_dict),
+        (moto.dynamodb.responses, "dynamo_to_dict", _as_dict),
         (Table, "all_items", _all_items),
         (Table, "query", _query),
         (responses, "method_names_from_class", lru_cache(responses.method_names_from_class)),
         (responses, "camelcase_to_underscores", lru_cache(responses.camelcase_to_underscores)),
-        (moto.sqs.models, "camelcase_to_underscores", lru_cache(responses.camelcase_to_underscores)),
         (botocore.loaders.JSONFileLoader, "load_file", lambda _loader, path: _json_file(path)),
         (moto.s3.notifications, "quote_plus", partial(quote_plus, safe="/")),
     )
-    for owner, name, replacement in (*replacements, *moto_tables.REPLACEMENTS):
+    for owner, name, replacement in replacements:
         setattr(owner, name, replacement)
