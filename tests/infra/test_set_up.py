@@ -94,8 +94,8 @@ def test_skipped_browser_tests_fail_the_run_where_they_are_required(tmp_path: Pa
     command = [sys.executable, "-m", "pytest", "-p", "tests.browser_guard", "-p", "no:cacheprovider", str(tmp_path)]
     outcomes = {}
     for value in ("0", "1"):
-        environment = {**os.environ, "REGULARS_REQUIRE_BROWSER": value}
-        environment = {name: v for name, v in environment.items() if not name.startswith("PYTEST_")}
+        inherited = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
+        environment = {**inherited, "REGULARS_REQUIRE_BROWSER": value, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
         outcomes[value] = done.returncode
     assert outcomes == {"0": 0, "1": 1}, done.stdout
