@@ -1,0 +1,53 @@
+"""Which nodes make up the customers of a batch, and what is stored for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from regulars.domain.identity import component
+
+if TYPE_CHECKING:
+    from regulars.domain.stored import Head
+    from regulars.ports import CustomerStore
+
+
+class Neighbourhood:
+    """Heads of nodes and of everything that they are linked to, read level by level.
+
+    `links`: what is known of some nodes' links without reading them.
+    """
+
+    def __init__(self, store: CustomerStore, nodes: Iterable[str], links: Mapping[str, frozenset[str]]) -> None:
+        self.heads: dict[str, Head] = {}
+        self._store = store
+        self._links = dict(links)
+        start = sorted(nodes)
+        self._read(start)
+        missing = self._missing(start)
+        while missing:
+            self._read(sorted(missing))
+            missing = self._missing(start)
+
+    def members(self, node: str) -> frozenset[str]:
+        """The nodes of the customer that a node belongs to."""
+        return component(node, self._links)[0]
+
+    def reread(self, nodes: Iterable[str]) -> None:
+        """Read heads again, after a lost race."""
+        self.heads |= self._store.heads(sorted(nodes))
+
+    def _read(self, nodes: list[str]) -> None:
+        for node, head in self._store.heads(nodes).items():
+            self.heads[node] = head
+            if node not in self._links:
+                self._links[node] = head.profile.value.links if head.profile else frozenset()
+
+    def _missing(self, nodes: list[str]) -> set[str]:
+        """Nodes that must be read yet: their links are not known, or (for those known without reading) their heads."""
+        missing: set[str] = set()
+        for node in nodes:
+            members, unknown = component(node, self._links)
+            missing |= unknown
+            missing |= {member for member in members if member not in self.heads}
+        return missing
