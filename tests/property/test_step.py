@@ -17,7 +17,7 @@ from regulars.domain.engine import step
 from regulars.domain.events import Event
 from regulars.domain.facts import fact_of
 from regulars.domain.state import CustomerState, state_to_doc
-from tests.strategies import START, distinct_events
+from tests.strategies import START, distinct_events, events
 from tests.world import World, roots_of, starter_program
 
 PROGRAM = starter_program().compiled
@@ -44,6 +44,19 @@ def test_one_evaluation_of_many_facts_equals_many_evaluations(some: list[Event])
     assert comparable(state) == comparable(at_once)
     _, again = step(customer, at_once, [], now=END, program=PROGRAM)
     assert comparable(again) == comparable(at_once)
+
+
+@given(distinct_events, events())
+def test_a_fact_of_no_concern_changes_no_verdict(some: list[Event], one_more: Event) -> None:
+    """What the engine does not evaluate for could not have changed anything: no band, no membership, no next flip."""
+    nobody = customer_of("u_1", [], plan=PROGRAM.plan, currency="USD", now=START)
+    before = nobody.after([fact for event in some if (fact := fact_of(event, currency="USD"))], PROGRAM.plan)
+    fact = fact_of(one_more, currency="USD")
+    assert fact is not None
+    if not PROGRAM.concerns(fact):
+        after = before.after([fact], PROGRAM.plan)
+        assert PROGRAM.evaluate(after, END) == PROGRAM.evaluate(before, END)
+        assert after.next_consent_expiry() == before.next_consent_expiry()
 
 
 def outcome(batches: list[list[Event]], events: list[Event]) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from regulars.application.neighbourhood import Neighbourhood
 from regulars.application.outbox import Relay
 from regulars.domain.customer import Fragment, customer_of
 from regulars.domain.engine import BULK, IMPORT, step
 from regulars.domain.errors import PermanentError, TransientError, VersionConflictError
 from regulars.domain.facts import Fact
-from regulars.domain.identity import component, strongest
+from regulars.domain.identity import strongest
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
 from regulars.domain.state import CustomerState, states_merged
@@ -65,38 +66,38 @@ class EvaluateCustomers:
         """Evaluate the customers whose fragments changed; relay the outboxes that a state's write brought back."""
         fragments = [change for change in changes if isinstance(change, FragmentChange)]
         outboxes = [(change.id, change.node) for change in changes if isinstance(change, OutboxChange)]
-        heads = self._heads({change.node for change in fragments})
+        nearby = Neighbourhood(self._store, {change.node for change in fragments}, _links_of(fragments))
         tasks: dict[str, _Task] = {}
         for change in fragments:
-            members = self._members(change.node, heads)
+            members = nearby.members(change.node)
             task = tasks.setdefault(strongest(members), _Task(members))
             task.changes.append(change)
             task.ids.append(change.id)
-        failed, written = self._run(tasks, heads)
+        failed, written = self._run(tasks, nearby)
         relayed, unrelayed = self._relay(outboxes)
         return EvaluationReport(frozenset(failed | unrelayed), len(tasks), written, relayed)
 
     def due(self, messages: Iterable[tuple[str, str]]) -> EvaluationReport:
         """Evaluate the customers of (message id, body) as of now, and relay what an earlier evaluation left behind."""
         notes, poison = _notes(messages)
-        heads = self._heads({node for _, node, _ in notes})
+        nearby = Neighbourhood(self._store, {node for _, node, _ in notes}, {})
         tasks: dict[str, _Task] = {}
         waiting = []
         for id_, node, _ in notes:
-            members = self._members(node, heads)
+            members = nearby.members(node)
             root = strongest(members)
             task = tasks.setdefault(root, _Task(members, due=True))
             task.ids.append(id_)
-            state = heads[root].state
+            state = nearby.heads[root].state
             if state and state.value.outbox:
                 waiting.append((id_, root))
         version = max((version for _, _, version in notes), default=0)
-        failed, written = self._run(tasks, heads, parameters_version=version)
+        failed, written = self._run(tasks, nearby, parameters_version=version)
         relayed, unrelayed = self._relay(waiting)
         return EvaluationReport(frozenset(failed | unrelayed | poison), len(tasks), written, relayed)
 
     def _run(
-        self, tasks: dict[str, _Task], heads: dict[str, Head], *, parameters_version: int = 0
+        self, tasks: dict[str, _Task], nearby: Neighbourhood, *, parameters_version: int = 0
     ) -> tuple[set[str], int]:
         """Evaluate each customer: (ids to come again, writes). One customer's trouble does not hold up the others."""
         program = self._programs.current(parameters_version=parameters_version).compiled
@@ -104,18 +105,18 @@ class EvaluateCustomers:
         written = 0
         for root, task in tasks.items():
             try:
-                written += self._evaluate(root, task, heads, program)
+                written += self._evaluate(root, task, nearby, program)
             except (TransientError, PermanentError):
                 failed.update(task.ids)
         return failed, written
 
-    def _evaluate(self, root: str, task: _Task, heads: dict[str, Head], program: CompiledProgram) -> int:
+    def _evaluate(self, root: str, task: _Task, nearby: Neighbourhood, program: CompiledProgram) -> int:
         """One customer, its lost races run again; the number of writes."""
         for attempt in range(_ATTEMPTS):
             if attempt:
-                heads |= self._store.heads(list(task.members))
+                nearby.reread(task.members)
             try:
-                return self._evaluate_once(root, task, heads, program)
+                return self._evaluate_once(root, task, nearby.heads, program)
             except VersionConflictError:
                 continue
         raise TransientError("lost the race for a customer's state too often")
@@ -125,8 +126,7 @@ class EvaluateCustomers:
         stored = heads[root].state
         before, absorbed = _state_of(root, task.members, heads)
         changes = [change for change in task.changes if change.version > before.evaluated.get(_part(change), 0)]
-        facts, whole = _facts_of(changes)
-        fragments = _fragments_before(task.members, changes, heads)
+        fragments, facts, whole = _taken(task.members, changes, heads)
         customer = customer_of(root, fragments, plan=program.plan, currency=program.currency, now=now)
         _, after = step(customer, before, facts, now=now, program=program, whole=whole)
         for change in changes:
@@ -141,17 +141,6 @@ class EvaluateCustomers:
             self._store.put_state(node, tombstone, expected=old.version if old else 0, owner=self._ids.new())
         return 1 + len(absorbed)
 
-    def _heads(self, nodes: set[str]) -> dict[str, Head]:
-        """Heads of nodes and of everything that they are linked to, level by level."""
-        heads = self._store.heads(sorted(nodes))
-        while missing := {other for node in nodes for other in _missing(node, heads)}:
-            heads |= self._store.heads(sorted(missing))
-        return heads
-
-    @staticmethod
-    def _members(node: str, heads: dict[str, Head]) -> frozenset[str]:
-        return component(node, _links(heads))[0]
-
 
 def _notes(messages: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str, int]], set[str]]:
     """(message id, node, parameters version that it knows of) of due messages, and the ids of those that are none."""
@@ -165,12 +154,14 @@ def _notes(messages: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str, in
     return notes, poison
 
 
-def _links(heads: dict[str, Head]) -> dict[str, frozenset[str]]:
-    return {node: head.profile.value.links if head.profile else frozenset() for node, head in heads.items()}
-
-
-def _missing(node: str, heads: dict[str, Head]) -> frozenset[str]:
-    return component(node, _links(heads))[1]
+def _links_of(changes: Sequence[FragmentChange]) -> dict[str, frozenset[str]]:
+    """The links of the nodes whose profiles changed, as of their last change: no need to read what the stream tells."""
+    links: dict[str, frozenset[str]] = {}
+    for change in changes:
+        value = change.after if change.applied is None else change.before
+        if isinstance(value, Profile):
+            links[change.node] = value.links.union(*(fact.links for fact in change.applied or ()))
+    return links
 
 
 def _part(change: FragmentChange) -> str:
@@ -194,35 +185,47 @@ def _state_of(root: str, members: frozenset[str], heads: dict[str, Head]) -> tup
     return state, absorbed
 
 
-def _facts_of(changes: Sequence[FragmentChange]) -> tuple[list[Fact], str | None]:
-    """The facts of changes in order of application, each once, and what a change in bulk was, if one was."""
-    facts: dict[tuple[str, str], Fact] = {}
-    for change in changes:
-        for fact in change.applied or ():
-            facts.setdefault((fact.id, fact.name), fact)
-    bulk = [change for change in changes if change.applied is None]
-    if not bulk:
-        return list(facts.values()), None
-    return list(facts.values()), IMPORT if all(change.imported for change in bulk) else BULK
-
-
-def _fragments_before(
+def _taken(
     members: frozenset[str], changes: Sequence[FragmentChange], heads: dict[str, Head]
-) -> list[Fragment]:
-    """The fragments of all members, the changed ones as they were before the first of their changes (facts follow one
-    by one), or after the last where they came in bulk."""
+) -> tuple[list[Fragment], list[Fact], str | None]:
+    """The fragments of all members, the facts to take one by one, and what a change in bulk was, if one was.
+
+    Changed fragments are as they were before the first of their changes, with its facts and the later ones to follow
+    (each once: an order's fact comes with both its items); after a change in bulk as it left them, and nothing before
+    it is to follow.
+    """
     parts: dict[tuple[str, bool], Profile | OrderBook] = {}
+    facts: dict[tuple[str, bool], list[Fact]] = {}
+    bulk = []
     for change in changes:
         value = change.before if change.applied is not None else change.after
         if value is None:
             raise ValueError("a change holds the value before its facts, or after")
         key = (change.node, isinstance(value, OrderBook))
-        if change.applied is None or key not in parts:
-            parts[key] = value
+        if change.applied is None:
+            bulk.append(change)
+            parts[key], facts[key] = value, []
+        else:
+            parts.setdefault(key, value)
+            facts.setdefault(key, []).extend(change.applied)
+    once = {(fact.id, fact.name): fact for of_part in facts.values() for fact in of_part}
+    ordered = sorted(once.values(), key=lambda fact: (fact.received_at, fact.id))
+    whole = (IMPORT if all(change.imported for change in bulk) else BULK) if bulk else None
+    return _fragments(members, parts, heads), ordered, whole
+
+
+def _fragments(
+    members: frozenset[str], parts: dict[tuple[str, bool], Profile | OrderBook], heads: dict[str, Head]
+) -> list[Fragment]:
+    """`parts` where there is one for a node's profile (False) or orders (True), else what is stored."""
     fragments = []
     for node in sorted(members):
-        fragment = heads[node].fragment()
-        profile, orders = parts.get((node, False), fragment.profile), parts.get((node, True), fragment.orders)
+        profile, orders = parts.get((node, False)), parts.get((node, True))
+        head = heads[node]
+        if profile is None:
+            profile = head.profile.value if head.profile else Profile()
+        if orders is None:
+            orders = head.orders.value if head.orders else OrderBook()
         if not isinstance(profile, Profile) or not isinstance(orders, OrderBook):
             raise TypeError("a profile change holds profiles, an orders change order books")
         fragments.append(Fragment(profile, orders))

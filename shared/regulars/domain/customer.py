@@ -58,12 +58,11 @@ class Customer:
         self._lines: dict[str, CartLine] | None = None
         self._fields: dict[str, Callable[[Customer], Value]] = _FIELDS
 
-    def after(self, fact: Fact, plan: Mapping[str, int]) -> Customer:
-        """The customer once `fact` is folded in."""
-        book = self.book
-        if fact.order:
-            book, _ = book.with_entries((fact.order,))  # a refused one is kept as a bad row by update_customers
-        changed = Customer(self.root, fold(self.profile, (fact,), plan), book, currency=self.currency, now=self.now)
+    def after(self, facts: Sequence[Fact], plan: Mapping[str, int]) -> Customer:
+        """The customer once `facts` are folded in."""
+        # A refused order (there are too many) is kept as a bad row by update_customers.
+        book, _ = self.book.with_entries(fact.order for fact in facts if fact.order)
+        changed = Customer(self.root, fold(self.profile, facts, plan), book, currency=self.currency, now=self.now)
         changed.churn_band = self.churn_band
         if book is self.book:
             changed._orders, changed._totals = self._orders, self._totals

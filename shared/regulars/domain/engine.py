@@ -51,14 +51,13 @@ def step(
     for fact in facts:
         told = run.clock(fact.received_at)
         run.fire_due(told)
-        run.customer = run.customer.after(fact, program.plan)
-        run.decide(told, IMPORT if fact.imported else fact.id)
+        run.take(fact, told)
     now = run.clock(now)
     run.fire_due(now)
     if run.state.program_version != program.version:
         run.decide(now, f"program {program.version}")
     run.finish(now)
-    return run.customer, run.state
+    return run.folded(), run.state
 
 
 class _Run:
@@ -68,6 +67,23 @@ class _Run:
         self.customer = customer
         self.state = state
         self.program = program
+        self._waiting: list[Fact] = []
+
+    def take(self, fact: Fact, now: datetime) -> None:
+        """Take a fact in, and decide. One that no rule reads changes no verdict and no due instant: it waits to be
+        folded in with others."""
+        self._waiting.append(fact)
+        if self.state.program_version != self.program.version or self.program.concerns(fact):
+            self.decide(now, IMPORT if fact.imported else fact.id)
+        else:
+            self.state.clock = now
+
+    def folded(self) -> Customer:
+        """The customer with everything that was taken in."""
+        if self._waiting:
+            self.customer = self.customer.after(self._waiting, self.program.plan)
+            self._waiting = []
+        return self.customer
 
     def clock(self, instant: datetime) -> datetime:
         """A customer's clock never goes back, whatever clock the sender of a fact had."""
@@ -84,7 +100,7 @@ class _Run:
 
     def decide(self, now: datetime, trigger: str) -> None:
         """Membership, churn band, campaigns and the next due instant as of `now`."""
-        customer, state, program = self.customer, self.state, self.program
+        customer, state, program = self.folded(), self.state, self.program
         customer.now = state.clock = now
         verdict = program.evaluate(customer, now)
         band, members = verdict.churn_band, verdict.memberships

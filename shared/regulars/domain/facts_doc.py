@@ -39,45 +39,61 @@ def line_from_doc(doc: list[Any]) -> CartLine:
     return CartLine(doc[0], from_millis(doc[1]), *doc[2:])
 
 
-_INSTANTS = (("ct", "cart_touched_at"), ("co", "checkout_at"), ("cc", "cart_cleared_at"))
+_PLAIN = 4  # fields that every fact has
 
 
 def fact_to_doc(fact: Fact) -> dict[str, Any]:
     """The JSON document of a fact, absent parts left out."""
     doc: dict[str, Any] = {"i": fact.id, "n": fact.name, "t": to_millis(fact.at), "r": to_millis(fact.received_at)}
-    parts = {
-        "p": int(not fact.activity),
-        "m": int(fact.imported),
-        "tr": dict(fact.traits),
-        "c": [consent_to_doc(record) for record in fact.consents],
-        "l": list(fact.links),
-        "b": {key: line_to_doc(line) for key, line in fact.cart.items()},
-        "s": dict(fact.suppressed),
-    }
-    doc |= {short: part for short, part in parts.items() if part}
-    for short, name in _INSTANTS:
-        if (instant := getattr(fact, name)) is not None:
-            doc[short] = to_millis(instant)
+    if not fact.activity:
+        doc["p"] = 1
+    if fact.imported:
+        doc["m"] = 1
+    if fact.traits:
+        doc["tr"] = dict(fact.traits)
+    if fact.consents:
+        doc["c"] = [consent_to_doc(record) for record in fact.consents]
+    if fact.links:
+        doc["l"] = list(fact.links)
+    if fact.suppressed:
+        doc["s"] = dict(fact.suppressed)
     if fact.order:
         doc["o"] = [fact.order[0], entry_to_doc(fact.order[1])]
+    _add_cart(fact, doc)
     return doc
 
 
+def _add_cart(fact: Fact, doc: dict[str, Any]) -> None:
+    if fact.cart:
+        doc["b"] = {key: line_to_doc(line) for key, line in fact.cart.items()}
+    if fact.cart_touched_at is not None:
+        doc["ct"] = to_millis(fact.cart_touched_at)
+    if fact.checkout_at is not None:
+        doc["co"] = to_millis(fact.checkout_at)
+    if fact.cart_cleared_at is not None:
+        doc["cc"] = to_millis(fact.cart_cleared_at)
+
+
 def fact_from_doc(doc: dict[str, Any]) -> Fact:
-    """The inverse of `fact_to_doc`."""
-    order = doc.get("o")
+    """The inverse of `fact_to_doc`. Most facts are plain ones, and there are many."""
+    at, received_at = from_millis(doc["t"]), from_millis(doc["r"])
+    if len(doc) == _PLAIN:
+        return Fact(doc["i"], doc["n"], at, received_at)
+    order, touched, checkout, cleared = doc.get("o"), doc.get("ct"), doc.get("co"), doc.get("cc")
     return Fact(
         id=doc["i"],
         name=doc["n"],
-        at=from_millis(doc["t"]),
-        received_at=from_millis(doc["r"]),
+        at=at,
+        received_at=received_at,
         activity="p" not in doc,
         imported="m" in doc,
         traits=doc.get("tr", {}),
         consents=tuple(consent_from_doc(record) for record in doc.get("c", ())),
         links=tuple(doc.get("l", ())),
         cart={key: line_from_doc(line) for key, line in doc.get("b", {}).items()},
+        cart_touched_at=None if touched is None else from_millis(touched),
+        checkout_at=None if checkout is None else from_millis(checkout),
+        cart_cleared_at=None if cleared is None else from_millis(cleared),
         order=(order[0], entry_from_doc(order[1])) if order else None,
         suppressed=doc.get("s", {}),
-        **{name: from_millis(doc[short]) for short, name in _INSTANTS if short in doc},
     )

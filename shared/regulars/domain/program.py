@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from regulars.domain.facts import Fact
 from regulars.domain.parameters import ParameterDefinition, ProgramParameters
 from regulars.domain.plan import FeaturePlan, plan_of_rules
 from regulars.domain.rules.compile import Facts, measured
@@ -19,6 +20,7 @@ from regulars.domain.rules.describe import described
 from regulars.domain.rules.durations import LONGEST, parse_duration
 from regulars.domain.rules.evaluate import CHURN_BAND, Evaluation, Evaluator
 from regulars.domain.rules.explain import Scene, Trace, explained
+from regulars.domain.rules.reads import Concern
 from regulars.domain.rules.tree import Duration, Node, Rule
 from regulars.domain.rules.view import View
 from regulars.domain.sends import Channel
@@ -172,6 +174,9 @@ class CompiledProgram:
         self.cap_window = program.frequency_cap.within if program.frequency_cap else NO_WAIT
         self.plan = program.plan
         self._segments = _by_name(program.segments)
+        self._concern = Concern(
+            [*(segment.rule for segment in program.segments), *(band.rule for band in program.churn.bands)]
+        )
         self._rank = {
             campaign.name: (-campaign.priority, position) for position, campaign in enumerate(program.campaigns)
         }
@@ -185,6 +190,10 @@ class CompiledProgram:
             conditions={campaign.name: campaign.when for campaign in program.campaigns if campaign.when is not None},
             values=program.values,
         )
+
+    def concerns(self, fact: Fact) -> bool:
+        """Whether a fact can change a band, a membership or their next flip. False: it only needs to be folded."""
+        return self._concern(fact)
 
     def evaluate(self, view: View, now: datetime) -> Evaluation:
         """Churn band, memberships and next flip in one pass: about the cost of one of them."""

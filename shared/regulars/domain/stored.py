@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -33,13 +33,34 @@ def applied_of(facts: Sequence[Fact]) -> Applied:
     return Applied(None, imported=all(fact.imported for fact in facts))
 
 
-@dataclass(frozen=True, slots=True)
 class Stored(Generic[T]):
-    """A value as read, with its version and the attempt that wrote it."""
+    """A value as read, with its version and the attempt that wrote it. Parsed when it is first looked at: an evaluation
+    reads three items of a node and often needs one. Do not change `value`; write another."""
 
-    value: T
-    version: int
-    owner: str
+    __slots__ = ("_parse", "_text", "_value", "owner", "version")
+
+    def __init__(self, text: str, parse: Callable[[str], T], version: int, owner: str) -> None:
+        self._text = text
+        self._parse = parse
+        self._value: T | None = None
+        self.version = version
+        self.owner = owner
+
+    @property
+    def value(self) -> T:
+        """The stored value."""
+        if self._value is None:
+            self._value = self._parse(self._text)
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stored) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[str, int, str]:
+        return self._text, self.version, self.owner
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,9 +167,9 @@ def _applied(applied: Applied) -> Item:
 def _head(parts: dict[str, Item]) -> Head:
     profile, orders, state = (parts.get(kind) for kind in items.KINDS)
     return Head(
-        Stored(items.parsed_profile(profile["doc"]["S"]), *_stamp(profile)) if profile else None,
-        Stored(items.parsed_orders(orders["doc"]["S"]), *_stamp(orders)) if orders else None,
-        Stored(items.parsed_state(state["doc"]["S"]), *_stamp(state)) if state else None,
+        Stored(profile["doc"]["S"], items.parsed_profile, *_stamp(profile)) if profile else None,
+        Stored(orders["doc"]["S"], items.parsed_orders, *_stamp(orders)) if orders else None,
+        Stored(state["doc"]["S"], items.parsed_state, *_stamp(state)) if state else None,
     )
 
 

@@ -98,7 +98,7 @@ class MemoryCustomerStore:
     def _head(self, node: str) -> Head:
         profile, orders, state = (self._rows.get((node, kind)) for kind in items.KINDS)
         return Head(
-            Stored(items.parsed_profile(profile.doc), profile.version, profile.owner) if profile else None,
-            Stored(items.parsed_orders(orders.doc), orders.version, orders.owner) if orders else None,
-            Stored(items.parsed_state(state.doc), state.version, state.owner) if state else None,
+            Stored(profile.doc, items.parsed_profile, profile.version, profile.owner) if profile else None,
+            Stored(orders.doc, items.parsed_orders, orders.version, orders.owner) if orders else None,
+            Stored(state.doc, items.parsed_state, state.version, state.owner) if state else None,
         )
