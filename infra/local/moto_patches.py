@@ -26,6 +26,7 @@ from botocore.signers import RequestSigner
 from botocore.useragent import UserAgentString
 from moto.core.base_backend import BackendDict
 from moto.core.botocore_stubber import BotocoreStubber
+from moto.core.models import MockAWS
 from moto.core.request import normalize_request
 from moto.core.serialize import BaseJSONSerializer
 from moto.core.utils import get_equivalent_url_in_aws_domain, unix_time_millis
@@ -46,6 +47,7 @@ _moto_as_dict = moto.dynamodb.models.utilities.dynamo_to_dict
 _moto_query = Table.query
 _moto_process_request = BotocoreStubber.process_request
 _moto_structure = BaseJSONSerializer._serialize_type_structure
+_really_sign = RequestSigner.sign
 _SCALARS = frozenset({"S", "N", "BOOL", "NULL"})
 
 
@@ -92,8 +94,13 @@ def _structure(serializer: BaseJSONSerializer, serialized: Any, value: Any, shap
         _moto_structure(serializer, serialized, value, shape, key)
 
 
-def _unsigned(*_: Any, **__: Any) -> None:
-    """moto checks no signature."""
+def _sign(signer: RequestSigner, operation_name: str, request: Any, *values: Any, **named: Any) -> None:
+    """moto checks no signature, but wants to see one: who calls which service where."""
+    if not MockAWS._mocks_active:
+        _really_sign(signer, operation_name, request, *values, **named)
+        return
+    scope = f"local/20000101/{signer._region_name or REGION}/{signer._signing_name}/aws4_request"
+    request.headers["Authorization"] = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
 
 
 def _seen(message: Message, now: float) -> bool:
@@ -186,7 +193,7 @@ def install() -> None:
     replacements: tuple[tuple[Any, str, Any], ...] = (
         (BotocoreStubber, "process_request", _process_request),
         (BaseJSONSerializer, "_serialize_type_structure", _structure),
-        (RequestSigner, "sign", _unsigned),
+        (RequestSigner, "sign", _sign),
         (UserAgentString, "to_string", lambda _agent: "local-cloud"),
         (Queue, "messages", property(_messages)),
         (Queue, "approximate_number_of_messages_delayed", property(_delayed)),
