@@ -32,9 +32,9 @@ def facts_of(some: list[Event]) -> list[Fact]:
 
 
 def normal(profile: Profile) -> str:
-    """A profile's document with the ids of one day in order: `seen` is a set, written in order of arrival."""
+    """A profile's document without the ids that it has seen, which are no part of its value."""
     copy = profile.copied()
-    copy.seen = {day: "".join(sorted(ids[i : i + 8] for i in range(0, len(ids), 8))) for day, ids in copy.seen.items()}
+    copy.seen = {}
     return profile_text(copy)
 
 

@@ -19,7 +19,10 @@ from regulars.domain.privacy import masked, truncated_ip
         ("?a=1&customer_phone=12345;b=2", "?a=1&customer_phone=[masked];b=2"),
         ("/?password=secret#top", "/?password=[masked]#top"),
         ("/call/+44 20 7946 0958/now", "/call/[phone]/now"),
+        ("Call +33 6 12 34 56 78", "Call [phone]"),  # pairs of digits, as the French write it
         ("/?p=%2B15555550142", "/?p=[phone]"),
+        ("/?p=%2b15555550142", "/?p=[phone]"),
+        ("?E-Mail=whatever&user.TELEPHONE=1", "?E-Mail=[masked]&user.TELEPHONE=[masked]"),
         ("/?p=555-555-0142", "/?p=[phone]"),
         ("/pay/4111111111111111", "/pay/[card]"),
         ("/pay/3782-822463-10005", "/pay/[card]"),

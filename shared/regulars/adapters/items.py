@@ -17,6 +17,7 @@ from regulars.domain.stored import Applied
 PROFILE, ORDERS, STATE = "PROFILE", "ORDERS", "STATE"
 KINDS = (PROFILE, ORDERS, STATE)
 DUE_SHARDS = 8
+MAX_APPLIED_BYTES = 60_000
 
 
 def text_of(doc: Any) -> str:
@@ -49,7 +50,11 @@ def parsed_state(text: str) -> CustomerState:
 
 
 def applied_text(applied: Applied) -> str | None:
-    return None if applied.facts is None else text_of([fact_to_doc(fact) for fact in applied.facts])
+    """The facts of a write, None when they are too many, or too large to ride along with the item."""
+    if applied.facts is None:
+        return None
+    text = text_of([fact_to_doc(fact) for fact in applied.facts])
+    return text if len(text.encode()) <= MAX_APPLIED_BYTES else None
 
 
 def parsed_applied(text: str | None) -> tuple[Fact, ...] | None:

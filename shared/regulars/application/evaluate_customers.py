@@ -16,9 +16,9 @@ import orjson
 from regulars.application.neighbourhood import Neighbourhood
 from regulars.application.outbox import Relay
 from regulars.domain.customer import Fragment, customer_of
-from regulars.domain.engine import BULK, IMPORT, step
+from regulars.domain.engine import BULK, IMPORT, MERGE, step
 from regulars.domain.errors import PermanentError, TransientError, VersionConflictError
-from regulars.domain.facts import Fact
+from regulars.domain.facts import DENIED, Fact
 from regulars.domain.identity import strongest
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
@@ -122,11 +122,16 @@ class EvaluateCustomers:
         raise TransientError("lost the race for a customer's state too often")
 
     def _evaluate_once(self, root: str, task: _Task, heads: dict[str, Head], program: CompiledProgram) -> int:
-        now = self._clock.now()
         stored = heads[root].state
         before, absorbed = _state_of(root, task.members, heads)
         changes = [change for change in task.changes if change.version > before.evaluated.get(_part(change), 0)]
         fragments, facts, whole = _taken(task.members, changes, heads)
+        now = self._clock.now()
+        if facts and _is_behind(changes, heads):
+            # More about this customer is on its way: do not let time pass for it before that has come.
+            now = max(fact.received_at for fact in facts)
+        if absorbed and whole is None:
+            whole = MERGE
         customer = customer_of(root, fragments, plan=program.plan, currency=program.currency, now=now)
         _, after = step(customer, before, facts, now=now, program=program, whole=whole)
         for change in changes:
@@ -164,9 +169,12 @@ def _links_of(changes: Sequence[FragmentChange]) -> dict[str, frozenset[str]]:
     return links
 
 
+def _is_orders(change: FragmentChange) -> bool:
+    return isinstance(change.after if change.after is not None else change.before, OrderBook)
+
+
 def _part(change: FragmentChange) -> str:
-    after = change.after if change.after is not None else change.before
-    return f"{change.node}:{'ORDERS' if isinstance(after, OrderBook) else 'PROFILE'}"
+    return f"{change.node}:{'ORDERS' if _is_orders(change) else 'PROFILE'}"
 
 
 def _state_of(root: str, members: frozenset[str], heads: dict[str, Head]) -> tuple[CustomerState, list[str]]:
@@ -214,6 +222,16 @@ def _taken(
     return _fragments(members, parts, heads), ordered, whole
 
 
+def _is_behind(changes: Sequence[FragmentChange], heads: dict[str, Head]) -> bool:
+    """Whether the stream will tell of later writes to what changed."""
+    for change in changes:
+        head = heads[change.node]
+        stored = head.orders if _is_orders(change) else head.profile
+        if stored is not None and stored.version > max(c.version for c in changes if _part(c) == _part(change)):
+            return True
+    return False
+
+
 def _fragments(
     members: frozenset[str], parts: dict[tuple[str, bool], Profile | OrderBook], heads: dict[str, Head]
 ) -> list[Fragment]:
@@ -229,4 +247,20 @@ def _fragments(
         if not isinstance(profile, Profile) or not isinstance(orders, OrderBook):
             raise TypeError("a profile change holds profiles, an orders change order books")
         fragments.append(Fragment(profile, orders))
+    fragments += [Fragment(_refusals(heads[node])) for node in sorted(_shared_addresses(members, heads))]
     return fragments
+
+
+def _shared_addresses(members: frozenset[str], heads: dict[str, Head]) -> set[str]:
+    """Addresses of the customer that too many others have too, so that they make nobody one customer."""
+    linked = {other for node in members if (head := heads[node].profile) for other in head.value.links}
+    return {node for node in linked - members if node[0] in "ep" and node in heads}
+
+
+def _refusals(head: Head) -> Profile:
+    """What a shared address says for everybody who has it: that it is dead, or wants nothing more."""
+    if head.profile is None:
+        return Profile()
+    said = head.profile.value
+    denied = {channel: record for channel, record in said.consents.items() if record.status == DENIED}
+    return Profile(consents=denied, suppressed=dict(said.suppressed))

@@ -5,22 +5,20 @@ A crash in between relays again: the ledger takes a send key once, and the lake 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import orjson
-
+from regulars.application.queue_messages import body_of, messages_of
 from regulars.domain.engine import relayed
 from regulars.domain.errors import PermanentError, TransientError, VersionConflictError
-from regulars.domain.state import OutboxKind
+from regulars.domain.events import event_from_doc
+from regulars.domain.state import OutboxEntry, OutboxKind
 from regulars.ports import QueueMessage
 
 if TYPE_CHECKING:
     from regulars.domain.stored import Head
     from regulars.ports import CustomerStore, Ids, Queue
 
-MAX_BODY_BYTES = 240_000
-_MAX_EVENTS = 200
 _ATTEMPTS = 5
 
 
@@ -38,16 +36,35 @@ class Relay:
         if not nodes:
             return 0, set()
         heads = self._store.heads(nodes)
-        entries = [entry for head in heads.values() if head.state for entry in head.state.value.outbox]
+        entries = {node: list(head.state.value.outbox) if head.state else [] for node, head in heads.items()}
+        stuck = self._handed_over(entries)
+        stuck |= {node for node in nodes if node not in stuck and not self._clear(node, heads[node])}
+        relayed = sum(len(entries[node]) for node in nodes if node not in stuck)
+        return relayed, {id_ for id_, node in outboxes if node in stuck}
+
+    def _handed_over(self, entries: dict[str, list[OutboxEntry]]) -> set[str]:
+        """Hand all entries over, and return the nodes whose could not be: all together, or, where a queue refuses
+        something, node by node, so that one customer does not hold up the others."""
         try:
-            sends = [entry.doc for entry in entries if entry.kind is OutboxKind.SEND]
-            self._messages.send([QueueMessage(_text({"v": 1, "send": doc})) for doc in sends])
-            events = [entry.doc for entry in entries if entry.kind is OutboxKind.EVENT]
-            self._events.send([QueueMessage(body) for body in _event_bodies(events)])
+            self._send([entry for of_node in entries.values() for entry in of_node])
+        except TransientError:
+            return set(entries)
+        except PermanentError:
+            return {node for node, of_node in entries.items() if not self._sent(of_node)}
+        return set()
+
+    def _sent(self, entries: list[OutboxEntry]) -> bool:
+        try:
+            self._send(entries)
         except (TransientError, PermanentError):
-            return 0, {id_ for id_, _ in outboxes}
-        stuck = {node for node, head in heads.items() if not self._clear(node, head)}
-        return len(entries), {id_ for id_, node in outboxes if node in stuck}
+            return False
+        return True
+
+    def _send(self, entries: list[OutboxEntry]) -> None:
+        sends = [entry.doc for entry in entries if entry.kind is OutboxKind.SEND]
+        self._messages.send([QueueMessage(body_of({"v": 1, "send": doc})) for doc in sends])
+        events = [event_from_doc(dict(entry.doc)) for entry in entries if entry.kind is OutboxKind.EVENT]
+        self._events.send(messages_of(events))
 
     def _clear(self, node: str, head: Head) -> bool:
         """Take what was relayed out of the outbox; what came in meanwhile stays. False when it could not be done."""
@@ -67,26 +84,3 @@ class Relay:
                 return False
             return True
         return False
-
-
-def _event_bodies(docs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Messages of the events queue, as many events in each as it may carry."""
-    batch: list[bytes] = []
-    size = 0
-    for doc in docs:
-        text = orjson.dumps(doc)
-        if batch and (size + len(text) > MAX_BODY_BYTES or len(batch) == _MAX_EVENTS):
-            yield _body(batch)
-            batch, size = [], 0
-        batch.append(text)
-        size += len(text) + 1
-    if batch:
-        yield _body(batch)
-
-
-def _body(events: Sequence[bytes]) -> str:
-    return (b'{"v":1,"events":[' + b",".join(events) + b"]}").decode()
-
-
-def _text(doc: Any) -> str:
-    return orjson.dumps(doc).decode()

@@ -43,6 +43,11 @@ def messages_of(events: Sequence[Event], bad: Sequence[BadRow] = ()) -> list[Que
     return messages
 
 
+def body_of(document: dict[str, Any]) -> str:
+    """A message of one document of another kind, as SQS takes it."""
+    return _dumped(document).decode()
+
+
 def _message(held: dict[str, list[bytes]]) -> QueueMessage:
     body = b'{"v":1,"events":[%b],"bad":[%b]}' % (b",".join(held["events"]), b",".join(held["bad"]))
     return QueueMessage(body.decode())

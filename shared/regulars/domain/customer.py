@@ -10,14 +10,12 @@ from typing import Any
 
 from regulars.domain.facts import GRANTED, CartLine, ConsentRecord, Fact
 from regulars.domain.identity import NodeKind, node_id
-from regulars.domain.instants import day_start, to_millis
+from regulars.domain.instants import day_number, to_millis
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile, fold
 from regulars.domain.profile import merged as profiles_merged
 
 Value = bool | int | float | str | datetime | timedelta | None
-CART_EPISODE_GAP_DAYS = 7
-"""A cart touched again after more days than this is a new occasion for an abandoned-cart message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +112,11 @@ class Customer:
     def cart_key(self) -> str:
         """What makes this cart a new occasion: the order before it, and the first day of this run of cart activity."""
         cart = self.profile.cart
-        cleared = to_millis(cart.cleared_at) if cart.cleared_at else 0
-        days = sorted((day for day in cart.days if to_millis(day_start(day + 1)) > cleared), reverse=True)
-        first = days[0] if days else 0
-        for day in days[1:]:
-            if first - day > CART_EPISODE_GAP_DAYS:
-                break
-            first = day
-        return f"{cleared}:{first}"
+        if cart.cleared_at is None:
+            return f"0:{cart.runs[-1][0] if cart.runs else 0}"
+        since = day_number(cart.cleared_at)
+        first = max(cart.runs[-1][0], since) if cart.runs else since
+        return f"{to_millis(cart.cleared_at)}:{first}"
 
     def consent(self, channel: str) -> ConsentRecord | None:
         """The consent in force at `now`; an expired grant is none."""

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from regulars.domain.customer import Customer
+from regulars.domain.errors import PermanentError
 from regulars.domain.events import Event, EventType, Trust, event_id_of, event_to_doc
 from regulars.domain.facts import Fact
 from regulars.domain.instants import iso, to_millis
@@ -25,7 +26,9 @@ from regulars.domain.program import CompiledProgram
 from regulars.domain.state import MAX_DECIDED, CustomerState, Membership, OutboxEntry, OutboxKind, Pending
 
 SOURCE = "regulars"
-DUE, IMPORT, BULK = "due", "import", "bulk"
+DUE, IMPORT, BULK, MERGE = "due", "import", "bulk", "merge"
+MAX_STEPPED = 200
+"""More facts at once than a shopper makes are taken as a whole: their log would outgrow the state's item."""
 OUTBOX_RETRY = timedelta(minutes=5)
 _MAX_FIRINGS = 10_000
 
@@ -41,13 +44,16 @@ def step(
 ) -> tuple[Customer, CustomerState]:
     """The customer with `facts` folded in, and the state at `now` (or at the last fact's receipt, if that is later).
 
-    `customer` is before the facts, but after a change that is taken as a whole: `whole` says which (IMPORT, BULK). What
-    an imported fact or change makes the customer enter is history and starts no campaign. Raises RuntimeError if due
-    instants do not run dry, which would be a bug in a rule.
+    `customer` is before the facts, but after a change that is taken as a whole: `whole` says which (IMPORT, BULK,
+    MERGE). What an imported fact or change makes the customer enter is history and starts no campaign. Raises
+    PermanentError if due instants do not run dry, which would be a bug in a rule.
     """
     run = _Run(customer, state.copied(), program)
     if whole:
         run.decide(run.clock(now), whole)
+    if len(facts) > MAX_STEPPED:
+        run.take_all(facts)
+        facts = ()
     for fact in facts:
         told = run.clock(fact.received_at)
         run.fire_due(told)
@@ -78,6 +84,13 @@ class _Run:
         else:
             self.state.clock = now
 
+    def take_all(self, facts: Sequence[Fact]) -> None:
+        """Take a flood in as one."""
+        told = self.clock(max(fact.received_at for fact in facts))
+        self.fire_due(told)
+        self._waiting.extend(facts)
+        self.decide(told, IMPORT if all(fact.imported for fact in facts) else BULK)
+
     def folded(self) -> Customer:
         """The customer with everything that was taken in."""
         if self._waiting:
@@ -96,11 +109,13 @@ class _Run:
             if due is None or due > until:
                 return
             self.decide(self.clock(due), DUE)
-        raise RuntimeError("due instants do not advance")
+        raise PermanentError("due instants do not advance")
 
     def decide(self, now: datetime, trigger: str) -> None:
         """Membership, churn band, campaigns and the next due instant as of `now`."""
         customer, state, program = self.folded(), self.state, self.program
+        if trigger == IMPORT:
+            state.pending.clear()  # whatever waits may have been started by a part of the history that came first
         customer.now = state.clock = now
         verdict = program.evaluate(customer, now)
         band, members = verdict.churn_band, verdict.memberships
@@ -137,9 +152,9 @@ class _Run:
         """Campaigns whose wait is over, the most important first (they compete for the frequency cap)."""
         state = self.state
         over = [name for name, pending in state.pending.items() if pending.decide_at <= now]
+        waited = {name: state.pending.pop(name) for name in over}  # also those that the program no longer has
         for campaign in self.program.by_priority(over):
-            pending = state.pending.pop(campaign.name)
-            record = decide_message(campaign, pending, self.customer, state, program=self.program)
+            record = decide_message(campaign, waited[campaign.name], self.customer, state, program=self.program)
             if record is None:
                 continue
             state.decided[record["send_key"]] = now

@@ -7,10 +7,11 @@ one.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from unicodedata import category
 
 from regulars.domain.errors import BadInputError
 from regulars.domain.events import Event, EventType, Trust
@@ -25,6 +26,10 @@ GRANTED, DENIED = "granted", "denied"
 CONSENT_CATEGORIES = {"email_marketing": "email", "sms_marketing": "sms"}
 CHANNELS = ("email", "sms")
 _MAX_TEXT = 500
+_MAX_TRAIT_NAME = 64
+_NO_TEXT = frozenset({"Cc", "Cs", "Cn"})
+MAX_TRAITS = 50
+_CORE_TRAITS = frozenset({"email", "phone", "first_name", "last_name", "firstName", "lastName", "name"})
 _MAX_QUANTITY = 9_999
 _TOUCHES = frozenset({"Product Added", "Product Removed", "Cart Viewed", "Checkout Started"})
 _SUPPRESSIONS = {"Email Bounced": "bounced", "Email Marked as Spam": "complained"}
@@ -93,7 +98,7 @@ class Fact:
     @property
     def is_idempotent(self) -> bool:
         """Whether folding it in twice is folding it in once, so that its id need not be remembered."""
-        return self.order is not None or self.name == LINKED
+        return self.order is not None or (self.name == LINKED and not self.activity)
 
 
 def link_fact(fact: Fact, home: str) -> Fact:
@@ -114,7 +119,7 @@ def nodes_of(event: Event) -> list[str]:
     if event.anonymous_id:
         nodes.append(node_id(NodeKind.ANONYMOUS, event.anonymous_id))
     previous = event.properties.get("previousId") if event.type is EventType.ALIAS else None
-    if isinstance(previous, str) and not is_blocked(previous):
+    if isinstance(previous, str) and event.user_id and not is_blocked(previous):
         nodes.append(node_id(NodeKind.ANONYMOUS, previous))
     if not nodes and event.trust is Trust.SYSTEM:
         address = event.properties.get("address_node")
@@ -162,13 +167,20 @@ def fact_of(event: Event, *, currency: str) -> Fact | None:
     )
 
 
+def trait_rank(name: str) -> tuple[bool, str]:
+    """The order in which traits are kept when there are too many: those that messages need, then by name."""
+    return name not in _CORE_TRAITS, name
+
+
 def _traits_of(event: Event) -> dict[str, Any]:
     """Scalar traits only, texts cut to 500 characters; contact addresses normalised, and left out when they are
     none."""
     traits: dict[str, Any] = {}
-    for name, value in event.traits.items():
+    known = [name for name in event.traits if isinstance(name, str) and 0 < len(name) <= _MAX_TRAIT_NAME]
+    for name in sorted(known, key=trait_rank)[:MAX_TRAITS]:
+        value = event.traits[name]
         if isinstance(value, str):
-            traits[name] = value[:_MAX_TEXT]
+            traits[name] = _clean(value)
         elif isinstance(value, bool | int | float):
             traits[name] = value
     for name, normalise in (("email", normalised_email), ("phone", normalised_phone)):
@@ -195,13 +207,17 @@ def _consents_of(event: Event, name: str) -> tuple[ConsentRecord, ...]:
     categories = consent.get("categoryPreferences")
     if not isinstance(categories, dict):
         return ()
-    return tuple(
-        ConsentRecord(
-            channel, GRANTED if categories[category] else DENIED, event.timestamp, event.source, event_id=event.event_id
-        )
-        for category, channel in CONSENT_CATEGORIES.items()
-        if isinstance(categories.get(category), bool)
-    )
+    return tuple(_category_consents(event, categories))
+
+
+def _category_consents(event: Event, categories: dict[str, Any]) -> Iterator[ConsentRecord]:
+    """Segment's libraries put the preferences on every call. A refusal counts wherever it is said; consent is given
+    when a person says who they are: else the next page view would undo an unsubscribe."""
+    for name, channel in CONSENT_CATEGORIES.items():
+        given = categories.get(name)
+        if given is False or (given is True and event.type is EventType.IDENTIFY):
+            status = GRANTED if given else DENIED
+            yield ConsentRecord(channel, status, event.timestamp, event.source, event_id=event.event_id)
 
 
 def _consent_update(event: Event) -> tuple[ConsentRecord, ...]:
@@ -242,7 +258,13 @@ def _order_consents(event: Event, consent: dict[str, Any]) -> list[ConsentRecord
 
 
 def _text(value: Any) -> str | None:
-    return value[:_MAX_TEXT] if isinstance(value, str) and value else None
+    return _clean(value) if isinstance(value, str) and value else None
+
+
+def _clean(text: str) -> str:
+    """At most 500 characters, none of them controls (JSON writes six bytes for each) or no character at all."""
+    text = text[:_MAX_TEXT]
+    return text if text.isprintable() else "".join(char for char in text if category(char) not in _NO_TEXT)
 
 
 def _suppressed_of(event: Event, name: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 MAX_NODES = 50
-"""A customer resolves to at most this many nodes; the smallest ids win, so the cut does not depend on order."""
+"""A customer resolves to at most this many nodes."""
 
 
 class NodeKind(StrEnum):
@@ -64,7 +64,7 @@ def normalised_phone(text: str) -> str | None:
 
 def strongest(nodes: frozenset[str]) -> str:
     """The root of a customer: its strongest, then smallest, node."""
-    return min(nodes, key=lambda node: (_STRENGTH[node[0]], node))
+    return by_strength(nodes)[0]
 
 
 def is_ambiguous(node: str, links: frozenset[str]) -> bool:
@@ -78,12 +78,13 @@ def is_ambiguous(node: str, links: frozenset[str]) -> bool:
 def component(start: str, links: Mapping[str, frozenset[str]]) -> tuple[frozenset[str], frozenset[str]]:
     """The nodes of the customer that `start` belongs to, and the nodes whose links must be known to be sure.
 
-    `links` holds what is known so far. Call again with more until nothing is missing.
+    `links` holds what is known so far. Call again with more until nothing is missing. At most MAX_NODES nodes are
+    followed: only an attacker has more, and which of them then count depends on where one starts.
     """
     members: set[str] = set()
     missing: set[str] = set()
     waiting = [start]
-    while waiting:
+    while waiting and len(members) < MAX_NODES:
         node = waiting.pop()
         if node in members or node in missing:
             continue
@@ -95,9 +96,13 @@ def component(start: str, links: Mapping[str, frozenset[str]]) -> tuple[frozense
                 return frozenset({start}), frozenset()
             continue
         members.add(node)
-        waiting.extend(links[node])
-    kept = sorted(members, key=lambda node: (node != start, _STRENGTH[node[0]], node))[:MAX_NODES]
-    return frozenset(kept), frozenset(sorted(missing)[:MAX_NODES])
+        waiting.extend(sorted(links[node], reverse=True))
+    return frozenset(members), frozenset(missing) if len(members) < MAX_NODES else frozenset()
+
+
+def by_strength(nodes: Iterable[str]) -> list[str]:
+    """Nodes with the strongest kind first, then by id."""
+    return sorted(nodes, key=lambda node: (_STRENGTH[node[0]], node))
 
 
 def by_weakness(nodes: Iterable[str]) -> list[str]:

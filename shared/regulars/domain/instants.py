@@ -11,7 +11,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 def from_millis(millis: int) -> datetime:
     """The instant `millis` milliseconds after 1970-01-01T00:00Z. Raises OverflowError outside years 1-9999."""
-    return EPOCH + timedelta(milliseconds=millis)
+    return EPOCH + millis * _MILLISECOND
 
 
 def to_millis(instant: datetime) -> int:
@@ -21,6 +21,8 @@ def to_millis(instant: datetime) -> int:
 
 def truncated(instant: datetime) -> datetime:
     """The same instant in UTC, rounded down to the millisecond."""
+    if instant.tzinfo is UTC and not instant.microsecond % 1000:
+        return instant
     return from_millis(to_millis(instant))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,8 +10,9 @@ from typing import Any, NamedTuple
 
 from regulars.domain.instants import from_millis, to_millis
 
-MAX_ORDERS = 4000
-"""Orders of one node; more is a machine, and the item must stay far under DynamoDB's 400 KB."""
+MAX_ORDERS = 2000
+"""Orders of one node; more is a machine, and the item must stay under DynamoDB's 400 KB: 2,000 of at most 150 bytes."""
+_LONGEST_KEY = 48
 
 CANCELLED = "cancelled"
 
@@ -88,8 +90,10 @@ class OrderBook:
 
 
 def order_key(source: str, order_id: str) -> str:
-    """The key of an order: ids are unique per source only. The source cannot forge a separator."""
-    return f"{len(source)}:{source}:{order_id}"
+    """The key of an order: ids are unique per source only. The source cannot forge a separator.
+    A long one is replaced by its hash."""
+    key = f"{len(source)}:{source}:{order_id}"
+    return key if len(key) <= _LONGEST_KEY and key.isascii() else hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def entry_of(order: dict[str, Any]) -> OrderEntry:

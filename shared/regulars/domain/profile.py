@@ -13,19 +13,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from regulars.domain.facts import DENIED, CartLine, ConsentRecord, Fact
+from regulars.domain.facts import DENIED, MAX_TRAITS, CartLine, ConsentRecord, Fact, trait_rank
+from regulars.domain.identity import by_strength
 from regulars.domain.instants import day_number
 
 SEEN_DAYS = 7
 MAX_SEEN = 3000
 """Events of one node within the window; more is a machine (every event rewrites the item)."""
-MAX_TRAITS = 50
 MAX_LINKS = 51
 MAX_CART_LINES = 20
-MAX_CART_DAYS = 30
+MAX_CART_RUNS = 20
+CART_RUN_GAP = 7
+"""Days without a touch that end a run of cart activity; the next touch is a new occasion to remind."""
 MAX_SUPPRESSED = 10
 ID_LENGTH = 8
-_CORE_TRAITS = ("email", "phone", "first_name", "last_name", "firstName", "lastName", "name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,11 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Cart:
-    """Lines by product with the last word on each, and the three instants that say whether the cart is open."""
+    """Lines by product with the last word on each, runs of UTC days on which the cart was touched as (first, last), and
+    the three instants that say whether the cart is open."""
 
     lines: Mapping[str, CartLine] = field(default_factory=dict)
-    days: frozenset[int] = frozenset()
+    runs: tuple[tuple[int, int], ...] = ()
     touched_at: datetime | None = None
     checkout_at: datetime | None = None
     cleared_at: datetime | None = None
@@ -53,8 +55,8 @@ class Cart:
 class Profile:
     """One node's profile. Treat as a value: `folded` and `merged` return new ones.
 
-    `plan` (event name to days kept) is not part of it: the fold is given the plan in force. `seen` maps the UTC day of
-    receipt to the concatenated ids (8 characters each) of the facts folded in.
+    `plan` (event name to days kept) is not part of it: the fold is given the plan in force. Nor is `seen` a part of the
+    value: it maps the UTC day of receipt to the concatenated ids (8 characters each) of the facts folded in.
     """
 
     first_seen: datetime | None = None
@@ -127,8 +129,8 @@ def _apply(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:
         profile.links = _links_merged(profile.links, fact.links)
     if fact.cart_touched_at or fact.cart_cleared_at:
         touched = fact.cart_touched_at
-        days = frozenset((day_number(touched),)) if touched else frozenset[int]()
-        change = Cart(fact.cart, days, touched, fact.checkout_at, fact.cart_cleared_at)
+        runs = ((day_number(touched), day_number(touched)),) if touched else ()
+        change = Cart(fact.cart, runs, touched, fact.checkout_at, fact.cart_cleared_at)
         profile.cart = carts_merged(profile.cart, change)
     if fact.suppressed:
         _merge_suppressed(profile.suppressed, {node: (at, reason) for node, reason in fact.suppressed.items()})
@@ -145,10 +147,11 @@ def _count(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:
         once = Counter(1, at, at, {day_number(at): 1} if keep else {})
         profile.counters[fact.name] = _counters_merged(profile.counters.get(fact.name), once, keep)
     day = day_number(fact.received_at)
-    if not profile.seen or day > max(profile.seen) - SEEN_DAYS:
-        profile.seen[day] = profile.seen.get(day, "") + fact.id
-        if min(profile.seen) <= max(profile.seen) - SEEN_DAYS:
-            _trim_seen(profile.seen)
+    if profile.seen and day <= (newest := max(profile.seen)) - SEEN_DAYS:
+        day = newest  # it was long on its way, and may come once more
+    profile.seen[day] = profile.seen.get(day, "") + fact.id
+    if min(profile.seen) <= day - SEEN_DAYS:
+        _trim_seen(profile.seen)
 
 
 def merged(one: Profile, other: Profile, plan: Mapping[str, int]) -> Profile:
@@ -187,15 +190,18 @@ def _counters_merged(one: Counter | None, other: Counter, keep: int) -> Counter:
     return Counter(one.total + other.total, first, last, days)
 
 
+def _trait_rank(value: Any, at: datetime) -> tuple[datetime, str, str]:
+    return at, str(value), type(value).__name__
+
+
 def _merge_traits(traits: dict[str, tuple[Any, datetime]], other: Mapping[str, tuple[Any, datetime]]) -> None:
     """Last write by event time wins; at the same instant the greater text does, so that order does not matter."""
     for name, (value, at) in other.items():
         known = traits.get(name)
-        if known is None or (at, str(value)) > (known[1], str(known[0])):
+        if known is None or _trait_rank(value, at) > _trait_rank(*known):
             traits[name] = (value, at)
     if len(traits) > MAX_TRAITS:
-        ranked = sorted(traits, key=lambda name: (name not in _CORE_TRAITS, name))
-        for name in ranked[MAX_TRAITS:]:
+        for name in sorted(traits, key=trait_rank)[MAX_TRAITS:]:
             del traits[name]
 
 
@@ -212,7 +218,7 @@ def _merge_consent(consents: dict[str, ConsentRecord], record: ConsentRecord) ->
 
 def _links_merged(one: frozenset[str], other: Iterable[str]) -> frozenset[str]:
     union = one.union(other)
-    return union if len(union) <= MAX_LINKS else frozenset(sorted(union)[:MAX_LINKS])
+    return union if len(union) <= MAX_LINKS else frozenset(by_strength(union)[:MAX_LINKS])
 
 
 def _merge_suppressed(known: dict[str, tuple[datetime, str]], other: Mapping[str, tuple[datetime, str]]) -> None:
@@ -241,12 +247,26 @@ def carts_merged(one: Cart, other: Cart) -> Cart:
     if len(lines) > MAX_CART_LINES:
         newest = sorted(lines, key=lambda key: (lines[key].at, key))[-MAX_CART_LINES:]
         lines = {key: lines[key] for key in newest}
-    days = one.days | other.days
-    if len(days) > MAX_CART_DAYS:
-        days = frozenset(sorted(days)[-MAX_CART_DAYS:])
     return Cart(
-        lines, days, latest(one.touched_at, other.touched_at), latest(one.checkout_at, other.checkout_at), cleared
+        lines,
+        _runs_merged(one.runs, other.runs),
+        latest(one.touched_at, other.touched_at),
+        latest(one.checkout_at, other.checkout_at),
+        cleared,
     )
+
+
+def _runs_merged(one: tuple[tuple[int, int], ...], other: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """Runs of days as (first, last), those at most CART_RUN_GAP days apart made one, the newest MAX_CART_RUNS."""
+    if one == other or not other:
+        return one
+    runs: list[tuple[int, int]] = []
+    for first, last in sorted((*one, *other)):
+        if runs and first - runs[-1][1] <= CART_RUN_GAP:
+            runs[-1] = (runs[-1][0], max(runs[-1][1], last))
+        else:
+            runs.append((first, last))
+    return tuple(runs[-MAX_CART_RUNS:])
 
 
 def _line_rank(line: CartLine) -> tuple[Any, ...]:

@@ -64,14 +64,14 @@ def _cart_to_doc(cart: Cart) -> dict[str, Any]:
     }
     if cart.lines:
         doc["b"] = {key: line_to_doc(cart.lines[key]) for key in sorted(cart.lines)}
-    if cart.days:
-        doc["d"] = sorted(cart.days)
+    if cart.runs:
+        doc["d"] = [list(run) for run in cart.runs]
     return doc
 
 
 def _cart_from_doc(doc: dict[str, Any]) -> Cart:
     return Cart(
         lines={key: line_from_doc(line) for key, line in doc.get("b", {}).items()},
-        days=frozenset(doc.get("d", ())),
+        runs=tuple((first, last) for first, last in doc.get("d", ())),
         **{name: from_millis(doc[short]) for short, name in _CART_INSTANTS if short in doc},
     )

@@ -114,6 +114,10 @@ def states_merged(one: CustomerState, other: CustomerState) -> CustomerState:
     Idempotent, so an interrupted merge can be done again.
     """
     result = one.copied()
+    result.churn_band = one.churn_band or other.churn_band
+    result.program_version = one.program_version or other.program_version
+    result.flips_at = _earlier(one.flips_at, other.flips_at)
+    result.relay_by = _earlier(one.relay_by, other.relay_by)
     for name, membership in other.memberships.items():
         known = result.memberships.get(name)
         if known is None or (membership.since, membership.trigger) < (known.since, known.trigger):
@@ -130,6 +134,10 @@ def states_merged(one: CustomerState, other: CustomerState) -> CustomerState:
     if other.clock and (result.clock is None or other.clock > result.clock):
         result.clock = other.clock
     return result
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((instant for instant in (one, other) if instant is not None), default=None)
 
 
 def state_to_doc(state: CustomerState) -> dict[str, Any]:

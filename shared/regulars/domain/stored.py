@@ -28,9 +28,7 @@ class Applied:
 
 def applied_of(facts: Sequence[Fact]) -> Applied:
     """What a write that folds in `facts` says of them."""
-    if len(facts) <= MAX_APPLIED:
-        return Applied(facts)
-    return Applied(None, imported=all(fact.imported for fact in facts))
+    return Applied(facts if len(facts) <= MAX_APPLIED else None, imported=all(fact.imported for fact in facts))
 
 
 class Stored(Generic[T]):

@@ -29,8 +29,11 @@ class Times(NamedTuple):
 def parse_instant(value: object) -> datetime | None:
     """An instant from ISO 8601 (UTC where it names no zone) or epoch milliseconds or seconds, as number or digits.
 
-    None where it is not readable as one. A leap second is read as the second before it.
+    None where it is not readable as one. A leap second is read as the second before it. An instant that was read
+    before is itself.
     """
+    if isinstance(value, datetime):
+        return value
     try:
         if isinstance(value, str):
             text = value.strip()

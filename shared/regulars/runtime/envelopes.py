@@ -35,7 +35,7 @@ def stream_changes(records: Iterable[dict[str, Any]]) -> tuple[list[Change], fro
     for record in records:
         try:
             change = change_from_record(record)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             poison.add(record["dynamodb"]["SequenceNumber"])
             continue
         if change is not None:

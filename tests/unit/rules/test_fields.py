@@ -31,7 +31,7 @@ def somebody() -> Customer:
         last_seen=NOON,
         counters={"Product Viewed": Counter(1, NOON, NOON)},
         consents={channel: ConsentRecord(channel, "granted", NOON, "web") for channel in ("email", "sms")},
-        cart=Cart({"p": CartLine(2, NOON, price_minor=500)}, frozenset(), NOON, NOON, None),
+        cart=Cart({"p": CartLine(2, NOON, price_minor=500)}, (), NOON, NOON, None),
     )
     entries = {
         str(n): OrderEntry(1, NOON - n * DAY, 1000, 0, "EUR", "paid", coupon=False, channel="online") for n in (1, 2)

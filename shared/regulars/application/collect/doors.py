@@ -20,6 +20,7 @@ from regulars.application.collect.segment import CALLS, event_of, refusal
 from regulars.application.collect.shape import checked
 from regulars.application.collect.wire import MAX_EVENT_BYTES, parsed_object, reject_duplicate_keys
 from regulars.domain.errors import BadInputError
+from regulars.domain.times import parse_instant
 
 if TYPE_CHECKING:
     from regulars.domain.events import BadRow, Event, EventType
@@ -97,10 +98,11 @@ def batch(raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids) -> Norma
     context, sent_at = envelope.get("context"), envelope.get("sentAt")
     if context is not None and not isinstance(context, dict):
         raise BadInputError("bad_shape", "context must be an object")
+    sent = parse_instant(sent_at) or sent_at  # read once for all members; what cannot be read counts against each
     normalised = Normalised()
     for index, member in enumerate(members):
         try:
-            keys += _member(raw, member, context, sent_at, receipt, ids, normalised)
+            keys += _member(raw, member, context, sent, receipt, ids, normalised)
         except BadInputError as error:
             original = _original(member, context, sent_at)
             message_id = member.get("messageId") if isinstance(member, dict) else None

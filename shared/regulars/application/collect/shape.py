@@ -34,7 +34,8 @@ def checked(item: dict[str, Any]) -> int:
     return keys
 
 
-def _object(node: dict[str, Any], depth: int) -> int:
+def _object(node: dict[str, Any], depth: int, addresses: frozenset[str] | dict[str, Any] = ADDRESS_KEYS) -> int:
+    """Check and mask one object, and all below it; its number of keys. `addresses`: the fields to mask."""
     if depth > MAX_DEPTH:
         raise BadInputError("too_deep", f"an event has at most {MAX_DEPTH} levels")
     keys = len(node)
@@ -43,24 +44,16 @@ def _object(node: dict[str, Any], depth: int) -> int:
             raise BadInputError("key_too_long", f"a key has at most {MAX_KEY_CHARS} characters")
         kind = type(value)
         if kind is str:
-            if key in ADDRESS_KEYS or "://" in value:
+            if key in addresses or "://" in value:
                 node[key] = masked(value)
         elif kind is dict:
-            if key == "campaign":
-                _mask_all(value)
-            keys += _object(value, depth + 1)
+            # A campaign's values come from the query of a URL, whatever they are called.
+            keys += _object(value, depth + 1, value if key == "campaign" else ADDRESS_KEYS)
         elif kind is list:
             keys += _array(value, depth + 1)
         elif kind is float:
             _number(value)
     return keys
-
-
-def _mask_all(campaign: dict[str, Any]) -> None:
-    """A campaign's values come from the query of a URL, whatever they are called."""
-    for key, value in campaign.items():
-        if type(value) is str:
-            campaign[key] = masked(value)
 
 
 def _array(node: list[Any], depth: int) -> int:

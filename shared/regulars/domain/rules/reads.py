@@ -86,7 +86,10 @@ class Concern:
         self._events = frozenset(part.removeprefix("event ") for part in self._reads if part.startswith("event "))
 
     def __call__(self, fact: Fact) -> bool:
-        """A consent, a contact address or a suppression always counts: a grant may lapse, and messages depend on it."""
+        """A consent, a contact address or a suppression always counts: a grant may lapse, and messages depend on it. So
+        does a link: it makes another customer."""
+        if fact.links:
+            return True
         if fact.order:
             return self._orders or bool(fact.traits or fact.consents)
         if fact.consents or fact.suppressed or (fact.activity and self._activity) or fact.name in self._events:
