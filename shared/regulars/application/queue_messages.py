@@ -23,6 +23,7 @@ _SHORT_ORIGINAL = 36_000
 # XML 1.0 has no U+FFFE and U+FFFF, and SQS refuses a message with one. In JSON text they can only stand inside a
 # string, where the escape means the same.
 _NOT_IN_SQS = ((b"\xef\xbf\xbe", b"\\ufffe"), (b"\xef\xbf\xbf", b"\\uffff"))
+_START_OF_THEM = b"\xef\xbf"
 
 
 def messages_of(events: Sequence[Event], bad: Sequence[BadRow] = ()) -> list[QueueMessage]:
@@ -55,8 +56,8 @@ def _message(held: dict[str, list[bytes]]) -> QueueMessage:
 
 def _dumped(document: dict[str, Any]) -> bytes:
     text = orjson.dumps(document)
-    for raw, escaped in _NOT_IN_SQS:
-        if raw in text:
+    if _START_OF_THEM in text:
+        for raw, escaped in _NOT_IN_SQS:
             text = text.replace(raw, escaped)
     return text
 

@@ -14,6 +14,7 @@ from typing import Any
 from regulars.domain.instants import from_millis, to_millis
 
 SCHEMA_VERSION = 1
+_NO_TIME = timedelta(0)
 
 
 class EventType(StrEnum):
@@ -110,7 +111,7 @@ def corrected_timestamp(*, original: datetime | None, sent_at: datetime | None, 
     if sent_at is None:
         return min(original, received_at)
     age = sent_at - original
-    return received_at - max(age, timedelta(0))
+    return received_at - age if age > _NO_TIME else received_at
 
 
 def event_to_doc(event: Event) -> dict[str, Any]:

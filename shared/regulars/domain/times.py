@@ -32,8 +32,6 @@ def parse_instant(value: object) -> datetime | None:
     None where it is not readable as one. A leap second is read as the second before it. An instant that was read
     before is itself.
     """
-    if isinstance(value, datetime):
-        return value
     try:
         if isinstance(value, str):
             text = value.strip()
@@ -43,6 +41,8 @@ def parse_instant(value: object) -> datetime | None:
             return truncated(parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC))
         if isinstance(value, int | float) and not isinstance(value, bool):
             return _from_epoch(value)
+        if isinstance(value, datetime):
+            return value
     except (ValueError, OverflowError):
         return None
     return None

@@ -60,15 +60,15 @@ class Collect:
     def __call__(self, request: HttpRequest) -> HttpReply:
         """Answer one request. Never raises for what a sender did."""
         route = _ROUTES.get(request.path)
+        if route is not None and request.method in route.methods:
+            return route.answer(self, request, route.door)
         cors = self._origins.headers(request.headers)
         if route is None:
             return error_reply(404, "not_found", "there is nothing at this path", cors)
         methods = ", ".join((*route.methods, "OPTIONS"))
         if request.method == "OPTIONS":
             return self._origins.preflight(request, methods)
-        if request.method not in route.methods:
-            return error_reply(405, "method_not_allowed", f"use {methods}", {**cors, "allow": methods})
-        return route.answer(self, request, route.door)
+        return error_reply(405, "method_not_allowed", f"use {methods}", {**cors, "allow": methods})
 
     def call(self, request: HttpRequest, door: str) -> HttpReply:
         """POST of a Segment call or batch."""
