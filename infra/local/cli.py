@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from infra.local.cloud import LocalCloud
 
 
-@click.group()
+@click.group(commands=operations.commands)
 def main() -> None:
     """Regulars: a customer data platform and marketing automation for online stores."""
 

@@ -131,7 +131,7 @@ def _busy_month(cloud: LocalCloud) -> None:
     )
     cloud.settle()
     _answer_mail(cloud)
-    cloud.advance(by=timedelta(days=120), stride=timedelta(days=1))
+    cloud.advance(by=timedelta(days=200), stride=timedelta(days=1))
 
 
 def _answer_mail(cloud: LocalCloud) -> None:

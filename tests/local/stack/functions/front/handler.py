@@ -1,6 +1,7 @@
 """Answers with what it was given; puts POST bodies on the queue."""
 
 import os
+from typing import Any
 
 import boto3
 
@@ -8,7 +9,7 @@ _sqs = boto3.client("sqs")
 _served = 0
 
 
-def handler(event, context):
+def handler(event: dict[str, Any], context: Any) -> Any:
     global _served
     _served += 1
     if event["rawPath"] == "/items/broken":

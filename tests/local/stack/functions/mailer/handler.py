@@ -2,6 +2,7 @@
 
 import os
 from email.message import EmailMessage
+from typing import Any
 
 import boto3
 
@@ -9,7 +10,7 @@ _ses = boto3.client("sesv2")
 _sns = boto3.client("sns")
 
 
-def handler(event, _context):
+def handler(event: dict[str, Any], _context: object) -> Any:
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = os.environ["SENDER"], event["to"], "Käse"
     message["List-Unsubscribe"] = "<https://shop.example/unsubscribe?t=1>"

@@ -2,6 +2,7 @@
 
 import os
 import time
+from typing import Any
 
 import boto3
 from boto3.dynamodb.conditions import Key
@@ -10,7 +11,7 @@ _table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
 _sqs = boto3.client("sqs")
 
 
-def handler(event, _context):
+def handler(event: dict[str, Any], _context: object) -> Any:
     print("slot", event["time"])
     if "Item" in _table.get_item(Key={"pk": "fail", "sk": "tick"}):
         raise RuntimeError("asked to fail")

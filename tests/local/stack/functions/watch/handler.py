@@ -1,7 +1,9 @@
 """Prints each change that it is shown; fails on items whose key says so."""
 
+from typing import Any
 
-def handler(event, _context):
+
+def handler(event: dict[str, Any], _context: object) -> Any:
     for record in event["Records"]:
         if record["dynamodb"]["Keys"]["pk"]["S"].startswith("bad"):
             return {"batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]}

@@ -1,14 +1,14 @@
 """Queue bodies: `seen <pk>` writes an item, `poison` fails alone, `explode` fails the batch, others are just noted."""
 
 import os
+from typing import Any
 
 import boto3
 
 _table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
-batches = []
 
 
-def handler(event, _context):
+def handler(event: dict[str, Any], _context: object) -> Any:
     bodies = [record["body"] for record in event["Records"]]
     print("batch", len(bodies), *(record["attributes"]["ApproximateReceiveCount"] for record in event["Records"]))
     if "explode" in bodies:
