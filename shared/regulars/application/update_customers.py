@@ -95,9 +95,9 @@ class UpdateCustomers:
                 continue
             count += len(events)
             for event in events:
-                fact = fact_of(event, currency=currency)
-                nodes = nodes_of(event) if fact is not None else ()
-                if fact is None or not nodes:
+                nodes = nodes_of(event)
+                fact = fact_of(event, currency=currency, nodes=nodes) if nodes else None
+                if fact is None:
                     continue
                 work = works.setdefault(nodes[0], _Work())
                 work.facts.setdefault(event.event_id, (fact, event))

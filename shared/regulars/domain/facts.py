@@ -6,8 +6,8 @@ one.
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator, Mapping
+from binascii import b2a_base64
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -139,17 +139,19 @@ def _phone_of(event: Event) -> str | None:
     return normalised_phone(phone) if isinstance(phone, str) else None
 
 
-def fact_of(event: Event, *, currency: str) -> Fact | None:
+def fact_of(event: Event, *, currency: str, nodes: Sequence[str] | None = None) -> Fact | None:
     """The fact of an event; None when it says nothing about a customer (machines; Regulars' own log of decisions)."""
     if event.bot is not None or (event.type is EventType.SYSTEM and event.name not in _SUPPRESSIONS):
         return None
+    if nodes is None:
+        nodes = nodes_of(event)
     name = _CALL_NAMES.get(event.type) or event.name or ""
     cart, touched, checkout, cleared = _cart_of(event, name, currency)
     order = None
     if event.type is EventType.ORDER and event.trust is not Trust.PUBLIC:
         order = (order_key(event.source, event.properties["order_id"]), entry_of(event.properties))
     return Fact(
-        id=base64.urlsafe_b64encode(bytes.fromhex(event.event_id[:12])).decode(),
+        id=b2a_base64(bytes.fromhex(event.event_id[:12]), newline=False).decode(),
         name=name,
         at=event.timestamp,
         received_at=event.received_at,
@@ -157,7 +159,7 @@ def fact_of(event: Event, *, currency: str) -> Fact | None:
         imported=event.trust is Trust.IMPORTED,
         traits=_traits_of(event),
         consents=_consents_of(event, name),
-        links=tuple(nodes_of(event)[1:]),
+        links=tuple(nodes[1:]),
         cart=cart,
         cart_touched_at=touched,
         checkout_at=checkout,
@@ -176,6 +178,8 @@ def _traits_of(event: Event) -> dict[str, Any]:
     """Scalar traits only, texts cut to 500 characters; contact addresses normalised, and left out when they are
     none."""
     traits: dict[str, Any] = {}
+    if not event.traits:
+        return {}
     known = [name for name in event.traits if isinstance(name, str) and 0 < len(name) <= _MAX_TRAIT_NAME]
     for name in sorted(known, key=trait_rank)[:MAX_TRAITS]:
         value = event.traits[name]
@@ -270,8 +274,10 @@ def _clean(text: str) -> str:
 def _suppressed_of(event: Event, name: str) -> dict[str, str]:
     """Providers' verdicts on an address; only a permanent bounce says that it is dead."""
     reason = _SUPPRESSIONS.get(name)
+    if reason is None or event.trust is not Trust.SYSTEM:
+        return {}
     address = event.properties.get("address_node")
-    if event.trust is not Trust.SYSTEM or reason is None or not isinstance(address, str):
+    if not isinstance(address, str):
         return {}
     if reason == "bounced" and event.properties.get("permanent") is not True:
         return {}
