@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -74,6 +75,17 @@ class EventLog(Protocol):
         """Keys of bad-row objects in order of receipt date."""
 
 
+class Part(StrEnum):
+    """The parts of a head; reading one costs as much as reading another, so ask for what is needed."""
+
+    PROFILE = "PROFILE"
+    ORDERS = "ORDERS"
+    STATE = "STATE"
+
+
+ALL_PARTS = tuple(Part)
+
+
 class CustomerStore(Protocol):
     """The projection: PROFILE, ORDERS and STATE items by node id.
 
@@ -82,8 +94,8 @@ class CustomerStore(Protocol):
     lost and the put has succeeded.
     """
 
-    def heads(self, nodes: Sequence[str]) -> dict[str, Head]:
-        """Strongly consistent; every asked node is in the answer."""
+    def heads(self, nodes: Sequence[str], *, parts: Sequence[Part] = ALL_PARTS) -> dict[str, Head]:
+        """The wanted parts, strongly consistent; every asked node is in the answer."""
 
     def put_profile(self, node: str, profile: Profile, *, applied: Applied, expected: int, owner: str) -> None:
         """`applied`: the facts this write folded in, in order, for the evaluation; None: too many to step one by

@@ -13,9 +13,9 @@ from regulars.domain.profile import Profile
 from regulars.domain.profile_doc import profile_from_doc, profile_to_doc
 from regulars.domain.state import CustomerState, state_from_doc, state_to_doc
 from regulars.domain.stored import Applied
+from regulars.ports import ALL_PARTS
 
-PROFILE, ORDERS, STATE = "PROFILE", "ORDERS", "STATE"
-KINDS = (PROFILE, ORDERS, STATE)
+PROFILE, ORDERS, STATE = KINDS = tuple(part.value for part in ALL_PARTS)
 DUE_SHARDS = 8
 MAX_APPLIED_BYTES = 60_000
 

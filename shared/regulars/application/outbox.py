@@ -13,7 +13,7 @@ from regulars.domain.engine import relayed
 from regulars.domain.errors import PermanentError, TransientError, VersionConflictError
 from regulars.domain.events import event_from_doc
 from regulars.domain.state import OutboxEntry, OutboxKind
-from regulars.ports import QueueMessage
+from regulars.ports import Part, QueueMessage
 
 if TYPE_CHECKING:
     from regulars.domain.stored import Head
@@ -35,7 +35,7 @@ class Relay:
         nodes = list(dict.fromkeys(node for _, node in outboxes))
         if not nodes:
             return 0, set()
-        heads = self._store.heads(nodes)
+        heads = self._store.heads(nodes, parts=(Part.STATE,))
         entries = {node: list(head.state.value.outbox) if head.state else [] for node, head in heads.items()}
         stuck = self._handed_over(entries)
         stuck |= {node for node in nodes if node not in stuck and not self._clear(node, heads[node])}
@@ -72,7 +72,7 @@ class Relay:
         ids = frozenset(entry.id for entry in stored.value.outbox) if stored else frozenset[str]()
         for attempt in range(_ATTEMPTS):
             if attempt:
-                stored = self._store.heads([node])[node].state
+                stored = self._store.heads([node], parts=(Part.STATE,))[node].state
             if stored is None or not any(entry.id in ids for entry in stored.value.outbox):
                 return True
             try:

@@ -20,6 +20,7 @@ from regulars.domain.identity import by_weakness
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import MAX_SEEN, Profile, fold
 from regulars.domain.stored import Head, applied_of
+from regulars.ports import Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,9 +64,9 @@ class UpdateCustomers:
     def __call__(self, landed: Iterable[tuple[str, Sequence[str]]]) -> UpdateReport:
         program = self._programs.current().compiled
         works, failed, events = self._read(landed, program.currency)
-        heads = self._store.heads(list(works))
+        heads = self._heads(works)
         _add_link_facts(works, heads)
-        heads |= self._store.heads([node for node in works if node not in heads])
+        heads |= self._heads({node: work for node, work in works.items() if node not in heads})
         written, refused, stuck = 0, list[BadRow](), set[str]()
         for node in by_weakness(works):
             work = works[node]
@@ -104,6 +105,15 @@ class UpdateCustomers:
                 work.records.add(record)
         return works, failed, count
 
+    def _heads(self, works: Mapping[str, _Work]) -> dict[str, Head]:
+        """The profiles, and the order books where orders came: this function looks at nothing else."""
+        with_orders = {node for node, work in works.items() if any(fact.order for fact, _ in work.facts.values())}
+        others = [node for node in works if node not in with_orders]
+        heads = self._store.heads(others, parts=(Part.PROFILE,)) if others else {}
+        if with_orders:
+            heads |= self._store.heads(sorted(with_orders), parts=(Part.PROFILE, Part.ORDERS))
+        return heads
+
     def _tried(self, node: str, work: _Work, head: Head, plan: Mapping[str, int]) -> tuple[int, list[BadRow]] | None:
         """As `_fold`; None when the node could not be written, so that its records come again."""
         try:
@@ -115,7 +125,7 @@ class UpdateCustomers:
         """Write a node's two items where they change: (writes, refused events). A lost race is run again."""
         for attempt in range(_ATTEMPTS):
             if attempt:
-                head = self._store.heads([node])[node]
+                head = self._heads({node: work})[node]
             try:
                 return self._fold_once(node, work, head, plan)
             except VersionConflictError:

@@ -28,6 +28,7 @@ from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
 from regulars.domain.state import CustomerState
 from regulars.domain.stored import Applied, Head, Stored
+from regulars.ports import ALL_PARTS, Part
 
 _DUE_INDEX = "due"
 
@@ -39,14 +40,14 @@ class DynamoCustomerStore:
         self._client = client
         self._table = table
 
-    def heads(self, nodes: Sequence[str]) -> dict[str, Head]:
-        """Three keys a node, a hundred keys a call; the writer's latest (strongly consistent)."""
+    def heads(self, nodes: Sequence[str], *, parts: Sequence[Part] = ALL_PARTS) -> dict[str, Head]:
+        """A key for each part of each node, a hundred keys a call; the writer's latest (strongly consistent)."""
         wanted = list(dict.fromkeys(nodes))
-        keys = [{"pk": {"S": node}, "sk": {"S": kind}} for node in wanted for kind in items.KINDS]
+        keys = [{"pk": {"S": node}, "sk": {"S": kind}} for node in wanted for kind in parts]
         found: dict[str, dict[str, Item]] = {node: {} for node in wanted}
         for item in batch_get(self._client, self._table, keys):
             found[item["pk"]["S"]][item["sk"]["S"]] = item
-        return {node: _head(parts) for node, parts in found.items()}
+        return {node: _head(found_parts) for node, found_parts in found.items()}
 
     def put_profile(self, node: str, profile: Profile, *, applied: Applied, expected: int, owner: str) -> None:
         """One conditional write; see the module's drawing."""

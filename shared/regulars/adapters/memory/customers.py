@@ -14,6 +14,7 @@ from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
 from regulars.domain.state import CustomerState
 from regulars.domain.stored import Applied, Change, Head, Stored
+from regulars.ports import ALL_PARTS, Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ class MemoryCustomerStore:
         self._stream: list[tuple[str, str, _Row | None, _Row]] = []
         self._sequence = 0
 
-    def heads(self, nodes: Sequence[str]) -> dict[str, Head]:
-        return {node: self._head(node) for node in nodes}
+    def heads(self, nodes: Sequence[str], *, parts: Sequence[Part] = ALL_PARTS) -> dict[str, Head]:
+        return {node: self._head(node, parts) for node in nodes}
 
     def put_profile(self, node: str, profile: Profile, *, applied: Applied, expected: int, owner: str) -> None:
         row = _Row(items.profile_text(profile), expected + 1, owner, items.applied_text(applied), applied.imported)
@@ -95,8 +96,8 @@ class MemoryCustomerStore:
         self._rows[node, kind] = row
         self._stream.append((node, kind, known, row))
 
-    def _head(self, node: str) -> Head:
-        profile, orders, state = (self._rows.get((node, kind)) for kind in items.KINDS)
+    def _head(self, node: str, parts: Sequence[Part] = ALL_PARTS) -> Head:
+        profile, orders, state = (self._rows.get((node, part)) if part in parts else None for part in ALL_PARTS)
         return Head(
             Stored(profile.doc, items.parsed_profile, profile.version, profile.owner) if profile else None,
             Stored(orders.doc, items.parsed_orders, orders.version, orders.owner) if orders else None,
