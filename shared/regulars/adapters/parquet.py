@@ -86,7 +86,9 @@ def _column_of(table: pa.Table, name: str) -> list[Any]:
         name in _INSTANTS
     ):  # as integers: pyarrow's own datetimes cost twice as much and bring a time zone of another type
         millis = column.cast(_INSTANT_TYPE).cast(pa.int64()).to_pylist()
-        return [None if value is None else from_millis(value) for value in millis]
+        # The calls of one request share two of their instants: each is made once.
+        instants = {value: None if value is None else from_millis(value) for value in set(millis)}
+        return [instants[value] for value in millis]
     values = column.to_pylist()
     if name in _DOCUMENTS:
         return [orjson.loads(value) if value else {} for value in values]
@@ -105,6 +107,33 @@ def events_from_parquet(data: bytes) -> list[Event]:
         table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
     except pa.ArrowException as error:
         raise PermanentError("not a Parquet file") from error
-    names = Event.__slots__
-    columns = [_column_of(table, name) for name in names]
-    return [Event(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
+    return _events(*(_column_of(table, name) for name in Event.__slots__))
+
+
+def _events(*columns: list[Any]) -> list[Event]:
+    """The events in columns, in the order of Event's fields. Spelled out: a dict for each row costs a third more."""
+    return [
+        Event(
+            event_id=event_id,
+            source=source,
+            message_id=message_id,
+            type=kind,
+            name=name,
+            user_id=user_id,
+            anonymous_id=anonymous_id,
+            timestamp=timestamp,
+            original_timestamp=original_timestamp,
+            sent_at=sent_at,
+            received_at=received_at,
+            trust=trust,
+            bot=bot,
+            payload_hash=payload_hash,
+            context=context,
+            properties=properties,
+            traits=traits,
+        )
+        for (
+            event_id, source, message_id, kind, name, user_id, anonymous_id, timestamp, original_timestamp, sent_at,
+            received_at, trust, bot, payload_hash, context, properties, traits,
+        ) in zip(*columns, strict=True)
+    ]  # fmt: skip

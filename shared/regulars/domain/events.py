@@ -148,6 +148,10 @@ def event_to_doc(event: Event) -> dict[str, Any]:
     return doc
 
 
+_TYPES = {kind.value: kind for kind in EventType}
+_TRUSTS = {trust.value: trust for trust in Trust}
+
+
 def event_from_doc(doc: dict[str, Any]) -> Event:
     """The inverse of `event_to_doc`. Raises KeyError or ValueError when `doc` is not one: such a message is a bug."""
     original, sent = doc.get("original_timestamp"), doc.get("sent_at")
@@ -155,7 +159,7 @@ def event_from_doc(doc: dict[str, Any]) -> Event:
         event_id=doc["event_id"],
         source=doc["source"],
         message_id=doc["message_id"],
-        type=EventType(doc["type"]),
+        type=_TYPES[doc["type"]],
         name=doc.get("name"),
         user_id=doc.get("user_id"),
         anonymous_id=doc.get("anonymous_id"),
@@ -163,7 +167,7 @@ def event_from_doc(doc: dict[str, Any]) -> Event:
         original_timestamp=None if original is None else from_millis(original),
         sent_at=None if sent is None else from_millis(sent),
         received_at=from_millis(doc["received_at"]),
-        trust=Trust(doc["trust"]),
+        trust=_TRUSTS[doc["trust"]],
         bot=doc.get("bot"),
         payload_hash=doc["payload_hash"],
         context=doc.get("context", {}),
