@@ -48,6 +48,10 @@ _moto_query = Table.query
 _moto_process_request = BotocoreStubber.process_request
 _moto_structure = BaseJSONSerializer._serialize_type_structure
 _really_sign = RequestSigner.sign
+_READS = frozenset({"Query", "GetItem", "BatchGetItem", "Scan", "DescribeTable"})
+_writes = [0]
+"""How many calls were made that may have written to a table."""
+_indexes: dict[tuple[int, str], tuple[int, dict[Any, list[tuple[Any, Any, Item]]]]] = {}
 _SCALARS = frozenset({"S", "N", "BOOL", "NULL"})
 
 
@@ -73,6 +77,10 @@ def _process_request(stubber: BotocoreStubber, request: AWSPreparedRequest) -> A
     answer = _handler(f"{address.scheme}://{address.netloc}{address.path}")
     if answer is None:
         return _moto_process_request(stubber, request)
+    target = request.headers.get("X-Amz-Target", b"")
+    operation = target.decode() if isinstance(target, bytes) else target
+    if operation.startswith("DynamoDB_") and operation.partition(".")[2] not in _READS:
+        _writes[0] += 1
     normalized = normalize_request(request)
     try:
         return answer(normalized, normalized.raw_url, normalized.headers)
@@ -165,7 +173,7 @@ def _query(  # noqa: PLR0917 moto's own signature
 ) -> Any:
     """moto's query over the items that can match, instead of over the whole table."""
     whole = table.items
-    table.items = _candidates(table, hash_key, index)
+    table.items = _candidates(table, hash_key, index, named)
     try:
         return _moto_query(
             table, hash_key, comparison, objects, limit, start, forward, projection, index, *values, **named
@@ -174,17 +182,32 @@ def _query(  # noqa: PLR0917 moto's own signature
         table.items = whole
 
 
-def _candidates(table: Table, hash_key: DynamoType | None, index: str | None) -> Any:
+def _candidates(table: Table, hash_key: DynamoType | None, index: str | None, given: dict[str, Any]) -> Any:
     if index is None:
         return {hash_key: table.items[hash_key]} if hash_key in table.items else {}
-    attribute = table.get_index(index).schema_key_attrs[0] if index in {i.name for i in table.all_indexes()} else None
-    if attribute is None:
-        return table.items  # moto says what is wrong with the name
-    return {
-        partition: kept
-        for partition, rows in table.items.items()
-        if (kept := {key: item for key, item in rows.items() if attribute in item.attrs})
-    }
+    hashes, ranges = given.get("hash_key_conditions"), given.get("range_key_conditions") or ()
+    if index not in {known.name for known in table.all_indexes()} or not hashes:
+        return table.items  # moto says what is wrong with the query
+    name, wanted = hashes[0]
+    found: dict[Any, dict[Any, Item]] = {}
+    for partition, key, item in indexed(table, name).get(wanted.value, ()):
+        if all(attribute in item.attrs and item.attrs[attribute].compare(how, to) for attribute, how, to in ranges):
+            found.setdefault(partition, {})[key] = item
+    return found
+
+
+def indexed(table: Table, attribute: str) -> dict[Any, list[tuple[Any, Any, Item]]]:
+    """(partition, key, item) of the items that have an attribute, by its value; looked for anew after any write."""
+    known = _indexes.get((id(table), attribute))
+    if known is not None and known[0] == _writes[0]:
+        return known[1]
+    by_value: dict[Any, list[tuple[Any, Any, Item]]] = {}
+    for partition, rows in table.items.items():
+        for key, item in rows.items():
+            if (value := item.attrs.get(attribute)) is not None:
+                by_value.setdefault(value.value, []).append((partition, key, item))
+    _indexes[id(table), attribute] = (_writes[0], by_value)
+    return by_value
 
 
 def install() -> None:

@@ -18,6 +18,7 @@ from moto.dynamodb.models import dynamodb_backends
 from infra.local.aws_calls import AwsCalls
 from infra.local.filters import compile_filters
 from infra.local.functions import InvocationError
+from infra.local.moto_patches import indexed
 from infra.local.queues import failed_identifiers, put_message
 from infra.local.template import ACCOUNT, REGION, Stack
 
@@ -199,14 +200,9 @@ def _table(stream_arn: str) -> Table:
 
 
 def due_instants(table_name: str, attribute: str = "due_at") -> list[int]:
-    """Every value of the due index, in no order, read past moto's API: it scans, and this is asked often."""
+    """Every value of the due index, once, in no order, read past moto's API: it scans, and this is asked often."""
     table = dynamodb_backends[ACCOUNT][REGION].get_table(table_name)
-    return [
-        int(found.value)
-        for items in table.items.values()
-        for item in items.values()
-        if (found := item.attrs.get(attribute))
-    ]
+    return [int(value) for value in indexed(table, attribute)]
 
 
 def stream_sources(
