@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infra.demo.dataset import LAST_ORDER_AT, Household, read_households
 from infra.demo.people import contact_events, person
 from infra.demo.scenario import LIVE_DAYS, LiveOrder, timeline
 from infra.demo.traffic import HIT_SOURCE, ORDER_SOURCE, WRITE_KEY, Delivery, Hits, Receipts, send
-from infra.local import LocalCloud
 from regulars.adapters.aws.lake import S3EventLog
 from regulars.application.import_orders import CustomerHistory, ImportReport, import_orders
 from regulars.domain.instants import from_millis, to_millis
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infra.local import LocalCloud
 
 LIVE_FROM = LAST_ORDER_AT - LIVE_DAYS
 AHEAD = timedelta(days=45)
@@ -102,7 +105,7 @@ def live(cloud: LocalCloud, requests: list[Hits | Delivery], on_requests: Progre
     request = next(waiting, None)
     while request is not None:
         cloud.advance(
-            to=max(cloud.now, min(cloud.now + _LIVE_STRIDE, LAST_ORDER_AT)), stride=_LIVE_STRIDE, rarer=_RARER
+            to=max(cloud.now, min(cloud.now + _LIVE_STRIDE, requests[-1].at)), stride=_LIVE_STRIDE, rarer=_RARER
         )
         sent = 0
         while request is not None and request.at <= cloud.now:

@@ -37,6 +37,7 @@ class AwsCalls:
 
     `interceptor(call, proceed)` stands round each call: `proceed()` lets moto do it and gives its answer. Not calling
     it is "failed, nothing happened"; raising after it is "done, answer lost"; calling it twice is a duplicate.
+    `direct`: calls to tables go straight to moto (infra/local/direct.py).
     """
 
     active: ClassVar[AwsCalls | None] = None
@@ -46,6 +47,7 @@ class AwsCalls:
         self.interceptor: Interceptor | None = None
         self.function = ""
         self.total = 0
+        self.direct = False
 
     def start(self) -> None:
         """Make this the one that counts. Raises RuntimeError while another local cloud is open."""
@@ -67,11 +69,15 @@ class AwsCalls:
             result[f"{service}.{operation}"] += calls
         return result
 
+    def count(self, service: str, operation: str) -> None:
+        """Count one call of the function that runs."""
+        self.total += 1
+        self.counts[service, operation, self.function] += 1
+
     def through(self, event_name: str, request: AWSPreparedRequest, proceed: Proceed) -> AWSResponse | None:
         """Count one call and let it pass."""
         _before_send, service, operation = event_name.split(".", 2)
-        self.total += 1
-        self.counts[service, operation, self.function] += 1
+        self.count(service, operation)
         if self.interceptor is None:
             return proceed()
         return self.interceptor(AwsCall(service, operation, self.function, self.total, request), proceed)

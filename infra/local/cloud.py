@@ -18,6 +18,7 @@ import boto3
 import orjson
 from moto import mock_aws
 
+from infra.local import direct as _direct  # noqa: F401 - stands between botocore and moto from now on
 from infra.local.aws_calls import AwsCalls
 from infra.local.clock import MovableClock
 from infra.local.functions import REPOSITORY, Functions, InvocationError
@@ -72,8 +73,10 @@ class LocalCloud:
         parameters: Mapping[str, str] | None = None,
         template: Path = TEMPLATE,
         functions: Path = REPOSITORY / "functions",
+        direct: bool = False,
     ) -> None:
-        """`parameters` are the template's; `functions` is the folder that holds a folder for each function."""
+        """`parameters` are the template's; `functions` is the folder that holds a folder for each function; `direct`
+        saves the HTTP between functions and tables (infra/local/direct.py)."""
         self.lock = RLock()
         self._closing = ExitStack()
         with ExitStack() as opening:
@@ -100,6 +103,7 @@ class LocalCloud:
         self._schedules = schedules(self.stack, by_arn | by_name)
         self._last_run = {schedule.name: self.now for schedule in self._schedules}
         self._calls.counts.clear()
+        self._calls.direct = direct
 
     def __enter__(self) -> Self:
         return self

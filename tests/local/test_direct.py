@@ -1,0 +1,80 @@
+"""The short way to tables answers as the long one does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from infra.local import LocalCloud
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
+
+    from infra.local.aws_calls import AwsCall, Proceed
+
+ITEM = {"pk": {"S": "u_1"}, "sk": {"S": "STATE"}, "doc": {"S": "{}"}, "due_shard": {"S": "1"}, "due_at": {"N": "17"}}
+OTHER = {"pk": {"S": "u_2"}, "sk": {"S": "PROFILE"}, "doc": {"S": "x"}, "version": {"N": "3"}}
+
+
+def conversation(cloud: LocalCloud) -> list[Any]:
+    """What a client hears that writes, reads, asks both indexes and breaks a condition."""
+    client, table = cloud.client("dynamodb"), cloud.table_name
+    heard: list[Any] = [client.put_item(TableName=table, Item=item) for item in (ITEM, OTHER)]
+    heard.append(client.get_item(TableName=table, Key={"pk": {"S": "u_1"}, "sk": {"S": "STATE"}}))
+    heard.append(client.get_item(TableName=table, Key={"pk": {"S": "u_9"}, "sk": {"S": "STATE"}}))
+    keys = [{"pk": {"S": node}, "sk": {"S": "PROFILE"}} for node in ("u_2", "u_3")]
+    heard.append(client.batch_get_item(RequestItems={table: {"Keys": keys, "ConsistentRead": True}}))
+    due = {"IndexName": "due", "KeyConditionExpression": "due_shard = :s AND due_at <= :b"}
+    for before in ("16", "17"):
+        values = {":s": {"S": "1"}, ":b": {"N": before}}
+        heard.append(client.query(TableName=table, ExpressionAttributeValues=values, **due))
+    heard += client.get_paginator("scan").paginate(TableName=table, PaginationConfig={"PageSize": 1})
+    nine = {":v": {"N": "9"}}
+    for name, condition, values in (
+        (table, "attribute_not_exists(pk)", {}),
+        (table, "version = :v", nine),
+        (table, "version = :v AND owner = :o", nine),
+        ("no-such-table", "attribute_not_exists(pk)", {}),
+    ):
+        given = {"ExpressionAttributeValues": values} if values else {}
+        with pytest.raises(ClientError) as caught:
+            client.put_item(
+                TableName=name,
+                Item=OTHER,
+                ConditionExpression=condition,
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **given,
+            )
+        heard += [type(caught.value).__name__, dict(caught.value.response)]
+    for answer in heard:
+        if isinstance(answer, dict):
+            answer.pop("ResponseMetadata", None)
+            answer.pop("message", None)
+            answer.pop("Message", None)
+            answer.pop("ConsumedCapacity", None)
+    return heard
+
+
+def test_both_ways_give_the_same_answers_and_counts() -> None:
+    heard, counted = [], []
+    for direct in (False, True):
+        with LocalCloud(direct=direct) as cloud:
+            heard.append(conversation(cloud))
+            counted.append(cloud.calls.by_operation())
+    assert heard[0] == heard[1]
+    assert counted[0] == counted[1]
+
+
+def test_whoever_disturbs_calls_sees_them_all() -> None:
+    seen: list[str] = []
+
+    def look(call: AwsCall, proceed: Proceed) -> AWSResponse | None:
+        seen.append(call.operation)
+        return proceed()
+
+    with LocalCloud(direct=True) as cloud:
+        cloud.calls.interceptor = look
+        cloud.client("dynamodb").put_item(TableName=cloud.table_name, Item=ITEM)
+    assert seen == ["PutItem"]
