@@ -23,7 +23,7 @@ SELECT properties->>'order_id' AS order_id, any_value(user_id) AS user_id,
        arg_max((properties->>'total_minor')::BIGINT, (properties->>'version')::BIGINT) AS total_minor,
        arg_max(json_array_length(properties, 'products'), (properties->>'version')::BIGINT) AS lines,
        arg_max((properties->>'placed_at')::BIGINT, (properties->>'version')::BIGINT) AS placed_at
-FROM events WHERE type = 'order' AND trust = 'signed' GROUP BY 1
+FROM events WHERE type = 'order' AND trust IN ('signed', 'imported') GROUP BY 1
 """
 
 
