@@ -27,6 +27,7 @@ _HANDLERS: dict[str, Callable[[DynamoHandler], Any]] = {
     "PutItem": DynamoHandler.put_item,
     "GetItem": DynamoHandler.get_item,
     "BatchGetItem": DynamoHandler.batch_get_item,
+    "UpdateItem": DynamoHandler.update_item,
     "Query": DynamoHandler.query,
     "Scan": DynamoHandler.scan,
 }

@@ -32,7 +32,7 @@ from moto.core.serialize import BaseJSONSerializer
 from moto.core.utils import get_equivalent_url_in_aws_domain, unix_time_millis
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
-from moto.sqs.models import Message, Queue
+from moto.sqs.models import Message, Queue, SQSBackend
 from werkzeug.exceptions import HTTPException
 
 from infra.local.template import ACCOUNT, REGION
@@ -130,6 +130,12 @@ def _not_visible(queue: Queue) -> int:
     return sum(not _seen(message, now) for message in queue._messages)
 
 
+def _is_retained(backend: SQSBackend, name: str, message: Message) -> bool:
+    """moto would put together all of the queue's attributes, and count its messages for that, for each message."""
+    retained_for: int = backend.get_queue(name).message_retention_period  # type: ignore[attr-defined]
+    return message.sent_timestamp / 1000 + retained_for > unix_time_millis() / 1000  # type: ignore[operator]
+
+
 def _cast_value(value: DynamoType) -> Any:
     return value.value if value.type == "S" else _cast_any_value(value)
 
@@ -218,6 +224,7 @@ def install() -> None:
         (BaseJSONSerializer, "_serialize_type_structure", _structure),
         (RequestSigner, "sign", _sign),
         (UserAgentString, "to_string", lambda _agent: "local-cloud"),
+        (SQSBackend, "is_message_valid_based_on_retention_period", _is_retained),
         (Queue, "messages", property(_messages)),
         (Queue, "approximate_number_of_messages_delayed", property(_delayed)),
         (Queue, "approximate_number_of_messages_not_visible", property(_not_visible)),

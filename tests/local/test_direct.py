@@ -26,6 +26,16 @@ def conversation(cloud: LocalCloud) -> list[Any]:
     heard.append(client.get_item(TableName=table, Key={"pk": {"S": "u_9"}, "sk": {"S": "STATE"}}))
     keys = [{"pk": {"S": node}, "sk": {"S": "PROFILE"}} for node in ("u_2", "u_3")]
     heard.append(client.batch_get_item(RequestItems={table: {"Keys": keys, "ConsistentRead": True}}))
+    heard.append(
+        client.update_item(
+            TableName=table,
+            Key={"pk": {"S": "u_2"}, "sk": {"S": "PROFILE"}},
+            UpdateExpression="SET #v = :v REMOVE doc",
+            ExpressionAttributeNames={"#v": "version"},
+            ExpressionAttributeValues={":v": {"N": "4"}},
+            ReturnValues="ALL_NEW",
+        )
+    )
     due = {"IndexName": "due", "KeyConditionExpression": "due_shard = :s AND due_at <= :b"}
     for before in ("16", "17"):
         values = {":s": {"S": "1"}, ":b": {"N": before}}
