@@ -9,6 +9,7 @@ match, and comparing two texts does not convert them. And S3 leaves the slashes 
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, cast
@@ -228,6 +229,7 @@ def install() -> None:
         (Queue, "messages", property(_messages)),
         (Queue, "approximate_number_of_messages_delayed", property(_delayed)),
         (Queue, "approximate_number_of_messages_not_visible", property(_not_visible)),
+        (sqs, "generate_receipt_handle", partial(secrets.token_hex, 92)),
         (sqs, "camelcase_to_underscores", lru_cache(sqs.camelcase_to_underscores)),
         (DynamoType, "cast_value", property(_cast_value)),
         (DynamoType, "__eq__", _equal),
