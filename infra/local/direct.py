@@ -17,6 +17,7 @@ from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.dynamodb.responses import DynamoHandler
 
 from infra.local.aws_calls import AwsCalls
+from infra.local.moto_patches import READS, table_written
 from infra.local.template import ACCOUNT, REGION
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def _call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
     if client.meta.service_model.service_name != _SERVICE:
         return _through_http(client, operation, parameters)
     calls.count(_SERVICE, operation)
+    if operation not in READS:
+        table_written()
     try:
         return handler(_Handler(parameters)).result
     except JsonRESTError as error:

@@ -49,7 +49,7 @@ _moto_query = Table.query
 _moto_process_request = BotocoreStubber.process_request
 _moto_structure = BaseJSONSerializer._serialize_type_structure
 _really_sign = RequestSigner.sign
-_READS = frozenset({"Query", "GetItem", "BatchGetItem", "Scan", "DescribeTable"})
+READS = frozenset({"Query", "GetItem", "BatchGetItem", "Scan", "DescribeTable"})
 _writes = [0]
 """How many calls were made that may have written to a table."""
 _indexes: dict[tuple[int, str], tuple[int, dict[Any, list[tuple[Any, Any, Item]]]]] = {}
@@ -80,8 +80,8 @@ def _process_request(stubber: BotocoreStubber, request: AWSPreparedRequest) -> A
         return _moto_process_request(stubber, request)
     target = request.headers.get("X-Amz-Target", b"")
     operation = target.decode() if isinstance(target, bytes) else target
-    if operation.startswith("DynamoDB_") and operation.partition(".")[2] not in _READS:
-        _writes[0] += 1
+    if operation.startswith("DynamoDB_") and operation.partition(".")[2] not in READS:
+        table_written()
     normalized = normalize_request(request)
     try:
         return answer(normalized, normalized.raw_url, normalized.headers)
@@ -201,6 +201,11 @@ def _candidates(table: Table, hash_key: DynamoType | None, index: str | None, gi
         if all(attribute in item.attrs and item.attrs[attribute].compare(how, to) for attribute, how, to in ranges):
             found.setdefault(partition, {})[key] = item
     return found
+
+
+def table_written() -> None:
+    """Somebody may have written to a table: what `indexed` has found does not hold any more."""
+    _writes[0] += 1
 
 
 def indexed(table: Table, attribute: str) -> dict[Any, list[tuple[Any, Any, Item]]]:
