@@ -66,7 +66,8 @@ def data_folder() -> Path:
 
 def read_products(folder: Path) -> dict[int, Product]:
     """All products by number, named by their type."""
-    table = pq.read_table(folder / "products.parquet", columns=["product_id", "product_type", "product_category"])
+    # Not read_table, which loads pandas.
+    table = pq.ParquetFile(folder / "products.parquet").read(columns=["product_id", "product_type", "product_category"])
     return {
         number: Product(str(number), _title(kind) or _nameless(number), _title(category) or "Other")
         for number, kind, category in zip(*(column.to_pylist() for column in table.columns), strict=True)
@@ -88,7 +89,7 @@ def _title(text: str | None) -> str | None:
 
 def read_redemptions(folder: Path) -> dict[tuple[int, int], list[str]]:
     """Coupons redeemed by household and day (in days since 1970, after the shift)."""
-    table = pq.read_table(folder / "coupon_redemptions.parquet")
+    table = pq.ParquetFile(folder / "coupon_redemptions.parquet").read()
     coupons: dict[tuple[int, int], list[str]] = {}
     columns = (table.column(name).to_pylist() for name in ("household_id", "coupon_upc", "redemption_date"))
     for household, coupon, day in zip(*columns, strict=True):
@@ -104,7 +105,7 @@ def _cents(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def read_lines(folder: Path) -> Iterator[Line]:
     """Every line of the year by household, instant and basket, the instant shifted."""
-    table = pq.read_table(folder / "transactions.parquet")
+    table = pq.ParquetFile(folder / "transactions.parquet").read()
     sales, retail, coupon, match = (_cents(table.column(name)) for name in _AMOUNTS)
     placed = pc.add(
         pc.cast(pc.cast(table.column("transaction_timestamp"), pa.timestamp("ms")), pa.int64()), SHIFT // _MILLISECOND

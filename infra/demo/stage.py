@@ -25,7 +25,7 @@ AHEAD = timedelta(days=45)
 PARAMETERS = {"WriteKeys": f"{HIT_SOURCE}={WRITE_KEY}"}
 _LIVE_STRIDE = timedelta(minutes=30)
 _AHEAD_STRIDE = timedelta(hours=12)
-_RARER = {"refresh": timedelta(days=15)}
+_RARER = {"refresh": timedelta(days=21)}
 """moto's scans cost seconds, so the nightly refresh is not nightly here."""
 _REMEMBERED = 3
 

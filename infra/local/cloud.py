@@ -24,11 +24,11 @@ from infra.local.clock import MovableClock
 from infra.local.functions import REPOSITORY, Functions, InvocationError
 from infra.local.http_api import HttpApi, Request, Response
 from infra.local.outbox import Mail, Outbox, Sms
-from infra.local.queues import put_message, queue_bodies, queue_sources
+from infra.local.queues import QueueSource, put_message, queue_bodies, queue_sources
 from infra.local.resources import create
 from infra.local.schedules import Schedule, schedules
 from infra.local.server import Server, Site
-from infra.local.streams import due_instants, stream_sources
+from infra.local.streams import StreamSource, due_instants, stream_sources
 from infra.local.template import REGION, TEMPLATE, Stack
 
 DEFAULT_START: Final = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -99,7 +99,9 @@ class LocalCloud:
         by_arn = {self.stack.get_att(spec.logical, "Arn"): spec.name for spec in self.functions.specs.values()}
         by_name = {spec.deployed_name: spec.name for spec in self.functions.specs.values()}
         self._queues = queue_sources(self.stack, by_name, self.invoke, self._calls)
-        self._streams = stream_sources(self.stack, by_name, self.invoke, self._calls, self._clock.now)
+        self._sources = _by_window(
+            [*self._queues, *stream_sources(self.stack, by_name, self.invoke, self._calls, self._clock.now)]
+        )
         self._schedules = schedules(self.stack, by_arn | by_name)
         self._last_run = {schedule.name: self.now for schedule in self._schedules}
         self._calls.counts.clear()
@@ -248,11 +250,14 @@ class LocalCloud:
             return sum(self.invocations.values()) - before
 
     def pump(self) -> bool:
-        """One round: at most one batch from each source. Says whether anything ran."""
+        """One round: at most one batch from each source. Says whether anything ran.
+
+        A source with a batching window gathers what comes in meanwhile: it waits until those with a shorter window have
+        nothing left.
+        """
         with self.lock:
-            ran = [source.pump() for source in self._queues]
-            ran += [source.pump() for source in self._streams]
-            return any(ran)
+            # All of a group run, so a list and not a generator.
+            return any(any([source.pump() for source in group]) for group in self._sources)  # noqa: C419
 
     def advance(
         self,
@@ -337,6 +342,14 @@ class LocalCloud:
         except InvocationError:
             return False
         return True
+
+
+def _by_window(sources: Iterable[QueueSource | StreamSource]) -> list[list[QueueSource | StreamSource]]:
+    """Event sources in groups of the same batching window, the shortest first."""
+    groups: dict[int, list[QueueSource | StreamSource]] = {}
+    for source in sources:
+        groups.setdefault(source.window, []).append(source)
+    return [groups[window] for window in sorted(groups)]
 
 
 def _ceiling(instant: datetime, grid: timedelta) -> datetime:

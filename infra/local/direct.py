@@ -1,4 +1,4 @@
-"""A shorter way to moto's tables, for demonstrations: without the HTTP request and the reply in between.
+"""A shorter way to moto's tables and queues, for demonstrations: without the HTTP request and reply in between.
 
 Most of a local call's time goes into writing a request, signing, routing and parsing it, and the same for the reply.
 For the operations of every hit those steps are left out: moto's own handler gets the parameters and gives the answer.
@@ -12,9 +12,11 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.client import BaseClient
-from moto.core.exceptions import JsonRESTError
+from moto.core.exceptions import JsonRESTError, ServiceException
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.dynamodb.responses import DynamoHandler
+from moto.sqs.models import SQSBackend, sqs_backends
+from moto.sqs.responses import SQSResponse
 
 from infra.local.aws_calls import AwsCalls
 from infra.local.moto_patches import READS, table_written
@@ -23,19 +25,10 @@ from infra.local.template import ACCOUNT, REGION
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SERVICE = "dynamodb"
-_HANDLERS: dict[str, Callable[[DynamoHandler], Any]] = {
-    "PutItem": DynamoHandler.put_item,
-    "GetItem": DynamoHandler.get_item,
-    "BatchGetItem": DynamoHandler.batch_get_item,
-    "UpdateItem": DynamoHandler.update_item,
-    "Query": DynamoHandler.query,
-    "Scan": DynamoHandler.scan,
-}
 _through_http = cast("Any", BaseClient)._make_api_call
 
 
-class _Handler(DynamoHandler):
+class _Tables(DynamoHandler):
     """moto's handler with the parameters as they are, instead of a request to find them in."""
 
     def __init__(self, parameters: dict[str, Any]) -> None:
@@ -47,21 +40,59 @@ class _Handler(DynamoHandler):
         return dynamodb_backends[ACCOUNT][REGION]
 
 
+class _Queues(SQSResponse):
+    """The same for queues."""
+
+    def __init__(self, parameters: dict[str, Any]) -> None:
+        super().__init__()
+        # moto notes in an entry what it does not say.
+        self._params = {**parameters, "Entries": [dict(entry) for entry in parameters["Entries"]]}
+
+    def _get_param(self, param_name: str, if_none: Any = None) -> Any:
+        return self._params.get(param_name, if_none)
+
+    @property
+    def sqs_backend(self) -> SQSBackend:
+        return sqs_backends[ACCOUNT][REGION]
+
+
+_SHORT: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
+    ("dynamodb", "PutItem"): lambda given: _Tables(given).put_item(),
+    ("dynamodb", "GetItem"): lambda given: _Tables(given).get_item(),
+    ("dynamodb", "BatchGetItem"): lambda given: _Tables(given).batch_get_item(),
+    ("dynamodb", "UpdateItem"): lambda given: _Tables(given).update_item(),
+    ("dynamodb", "Query"): lambda given: _Tables(given).query(),
+    ("dynamodb", "Scan"): lambda given: _Tables(given).scan(),
+    ("sqs", "SendMessageBatch"): lambda given: _Queues(given).send_message_batch(),
+}
+
+
 def _call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
     calls = AwsCalls.active
-    handler = _HANDLERS.get(operation)
     # Faults are injected into requests, so whoever injects some gets real ones.
-    if calls is None or handler is None or not calls.direct or calls.interceptor is not None:
+    if calls is None or not calls.direct or calls.interceptor is not None:
         return _through_http(client, operation, parameters)
-    if client.meta.service_model.service_name != _SERVICE:
+    service = client.meta.service_model.service_name
+    short = _SHORT.get((service, operation))
+    if short is None:
         return _through_http(client, operation, parameters)
-    calls.count(_SERVICE, operation)
-    if operation not in READS:
-        table_written()
+    if service == "dynamodb" and operation not in READS:
+        table_written(_partition(parameters))
     try:
-        return handler(_Handler(parameters)).result
+        answer = short(parameters).result
+    except ServiceException:  # the queue took nothing; the long way says why not
+        return _through_http(client, operation, parameters)
     except JsonRESTError as error:
+        calls.count(service, operation)
         raise _as_botocore(client, operation, error) from error
+    calls.count(service, operation)
+    return answer
+
+
+def _partition(parameters: dict[str, Any]) -> str | None:
+    """The partition that a write names."""
+    key = parameters.get("Item") or parameters.get("Key") or {}
+    return str(key["pk"]["S"]) if "S" in key.get("pk", ()) else None
 
 
 def _as_botocore(client: Any, operation: str, error: JsonRESTError) -> Exception:

@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections import deque
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote_plus
+from weakref import WeakKeyDictionary
 
 import botocore.loaders
 import moto.backend_index
 import moto.backends
 import moto.core.responses
+import moto.dynamodb.models.table
 import moto.dynamodb.models.utilities
 import moto.dynamodb.responses
 import moto.s3.notifications
 import moto.sqs.models
+import orjson
 from botocore.signers import RequestSigner
 from botocore.useragent import UserAgentString
 from moto.core.base_backend import BackendDict
@@ -31,6 +35,7 @@ from moto.core.models import MockAWS
 from moto.core.request import normalize_request
 from moto.core.serialize import BaseJSONSerializer
 from moto.core.utils import get_equivalent_url_in_aws_domain, unix_time_millis
+from moto.dynamodb.comparisons import ConditionExpressionParser
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 from moto.sqs.models import Message, Queue, SQSBackend
@@ -46,13 +51,16 @@ _cast_any_value = cast("Any", DynamoType.cast_value).fget
 _deep_copy, _any_size = DynamoType.__deepcopy__, DynamoType.size
 _moto_as_dict = moto.dynamodb.models.utilities.dynamo_to_dict
 _moto_query = Table.query
+_moto_comes_before = Table._item_comes_before_dct
+_moto_lex = ConditionExpressionParser._lex_condition_expression
 _moto_process_request = BotocoreStubber.process_request
 _moto_structure = BaseJSONSerializer._serialize_type_structure
 _really_sign = RequestSigner.sign
 READS = frozenset({"Query", "GetItem", "BatchGetItem", "Scan", "DescribeTable"})
-_writes = [0]
-"""How many calls were made that may have written to a table."""
-_indexes: dict[tuple[int, str], tuple[int, dict[Any, list[tuple[Any, Any, Item]]]]] = {}
+_journal: list[str | None] = []
+"""What calls may have written, in order: the partition with that key (of any table), or None for anything."""
+_indexes: WeakKeyDictionary[Table, dict[str, _Index]] = WeakKeyDictionary()
+_in_order: WeakKeyDictionary[Table, tuple[Any, int, list[Item]]] = WeakKeyDictionary()
 _SCALARS = frozenset({"S", "N", "BOOL", "NULL"})
 
 
@@ -160,9 +168,49 @@ def _as_dict(value: Any) -> Any:
     return _moto_as_dict(value)
 
 
+@lru_cache(maxsize=256)
+def _nodes(expression: str) -> tuple[Any, ...]:
+    return tuple(_moto_lex(ConditionExpressionParser(expression, None, None)))
+
+
+def _lex(parser: ConditionExpressionParser) -> deque[Any]:
+    """A condition's words; its text says all about them."""
+    return deque(_nodes(parser.condition_expression or ""))
+
+
+def _as_json(document: Any) -> bytes:
+    return orjson.dumps(document, default=lambda value: value.to_json())
+
+
+def _place(item: Item) -> tuple[Any, Any]:
+    return _cast_value(item.hash_key), item.range_key and _cast_value(item.range_key)
+
+
 def _all_items(table: Table) -> list[Item]:
-    items = [item for rows in table.items.values() for item in rows.values()]
-    return sorted(items, key=lambda item: (_cast_value(item.hash_key), item.range_key and _cast_value(item.range_key)))
+    """All items in order; one scan of many pages asks for each of them."""
+    known = _in_order.get(table)
+    if known is None or known[0] is not table.items or known[1] != len(_journal):
+        items = sorted((item for rows in table.items.values() for item in rows.values()), key=_place)
+        known = _in_order[table] = (table.items, len(_journal), items)
+    return known[2]
+
+
+def _comes_before(  # noqa: PLR0917 moto's own signature
+    table: Table,
+    item: Item,
+    start: dict[str, Any],
+    hashes: list[str],
+    ranges: list[str | None],
+    forward: bool,  # noqa: FBT001
+) -> bool:
+    """moto takes the keys apart for each item; those of the table itself are plain texts."""
+    if not forward or len(hashes) > 1 or ranges != [table.range_key_attr]:
+        return _moto_comes_before(table, item, start, hashes, ranges, forward)
+    (hash_name,), (range_name,) = hashes, ranges
+    to = start[hash_name].get("S"), range_name and start[range_name].get("S")
+    if None in to:
+        return _moto_comes_before(table, item, start, hashes, ranges, forward)
+    return _place(item) <= to
 
 
 def _query(  # noqa: PLR0917 moto's own signature
@@ -197,29 +245,55 @@ def _candidates(table: Table, hash_key: DynamoType | None, index: str | None, gi
         return table.items  # moto says what is wrong with the query
     name, wanted = hashes[0]
     found: dict[Any, dict[Any, Item]] = {}
-    for partition, key, item in indexed(table, name).get(wanted.value, ()):
+    for partition, key, item in indexed(table, name).get(wanted.value, {}).values():
         if all(attribute in item.attrs and item.attrs[attribute].compare(how, to) for attribute, how, to in ranges):
             found.setdefault(partition, {})[key] = item
     return found
 
 
-def table_written() -> None:
-    """Somebody may have written to a table: what `indexed` has found does not hold any more."""
-    _writes[0] += 1
+def table_written(partition: str | None = None) -> None:
+    """Somebody may have written to this partition (None: to anything), so what was found out about it holds no more."""
+    _journal.append(partition)
 
 
-def indexed(table: Table, attribute: str) -> dict[Any, list[tuple[Any, Any, Item]]]:
-    """(partition, key, item) of the items that have an attribute, by its value; looked for anew after any write."""
-    known = _indexes.get((id(table), attribute))
-    if known is not None and known[0] == _writes[0]:
-        return known[1]
-    by_value: dict[Any, list[tuple[Any, Any, Item]]] = {}
-    for partition, rows in table.items.items():
-        for key, item in rows.items():
-            if (value := item.attrs.get(attribute)) is not None:
-                by_value.setdefault(value.value, []).append((partition, key, item))
-    _indexes[id(table), attribute] = (_writes[0], by_value)
-    return by_value
+class _Index:
+    """A table's items by the value of one attribute, brought up to date by what the journal says was written."""
+
+    def __init__(self, attribute: str) -> None:
+        self._attribute = attribute
+        self._seen: int | None = None
+        self._values: dict[str, list[tuple[Any, Any]]] = {}
+        self._by_value: dict[Any, dict[Any, tuple[Any, Any, Item]]] = {}
+
+    def up_to_date(self, items: Any) -> dict[Any, dict[Any, tuple[Any, Any, Item]]]:
+        written = {None} if self._seen is None else set(_journal[self._seen :])
+        if None in written:
+            self._by_value, self._values = {}, {}
+            written = {partition.value for partition in items}
+        for partition in written:
+            self._read(DynamoType({"S": partition}), items)
+        self._seen = len(_journal)
+        return self._by_value
+
+    def _read(self, partition: DynamoType, items: Any) -> None:
+        for value, name in self._values.pop(partition.value, ()):
+            rows = self._by_value[value]
+            del rows[name]
+            if not rows:
+                del self._by_value[value]
+        for key, item in items.get(partition, {}).items():
+            if (found := item.attrs.get(self._attribute)) is not None:
+                name = partition.value, key.value
+                self._by_value.setdefault(found.value, {})[name] = (partition, key, item)
+                self._values.setdefault(partition.value, []).append((found.value, name))
+
+
+def indexed(table: Table, attribute: str) -> dict[Any, dict[Any, tuple[Any, Any, Item]]]:
+    """(partition, key, item) of the items that have an attribute, by its value and their key."""
+    of_table = _indexes.setdefault(table, {})
+    if attribute not in of_table:
+        of_table[attribute] = _Index(attribute)
+    return of_table[attribute].up_to_date(table.items)
 
 
 def install() -> None:
@@ -244,6 +318,9 @@ def install() -> None:
         (moto.dynamodb.responses, "dynamo_to_dict", _as_dict),
         (Table, "all_items", _all_items),
         (Table, "query", _query),
+        (Table, "_item_comes_before_dct", _comes_before),
+        (ConditionExpressionParser, "_lex_condition_expression", _lex),
+        (moto.dynamodb.models.table, "dynamo_json_dump", _as_json),
         (responses, "method_names_from_class", lru_cache(responses.method_names_from_class)),
         (responses, "camelcase_to_underscores", lru_cache(responses.camelcase_to_underscores)),
         (botocore.loaders.JSONFileLoader, "load_file", lambda _loader, path: _json_file(path)),

@@ -31,6 +31,7 @@ class QueueSource:
         self.queue_name: str = properties["EventSourceArn"].rsplit(":", 1)[1]
         self.function = function
         self._arn: str = properties["EventSourceArn"]
+        self.window = int(properties.get("MaximumBatchingWindowInSeconds", 0))
         self._batch_size = int(properties.get("BatchSize", 10))
         self._partial = "ReportBatchItemFailures" in properties.get("FunctionResponseTypes", [])
         self._invoke = invoke

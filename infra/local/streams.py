@@ -50,6 +50,7 @@ class StreamSource:
     ) -> None:
         self.function = function
         self._arn: str = properties["EventSourceArn"]
+        self.window = int(properties.get("MaximumBatchingWindowInSeconds", 0))
         self._batch_size = int(properties.get("BatchSize", 100))
         self._partial = "ReportBatchItemFailures" in properties.get("FunctionResponseTypes", [])
         self._bisects = bool(properties.get("BisectBatchOnFunctionError", False))

@@ -1,4 +1,4 @@
-"""The short way to tables answers as the long one does."""
+"""The short way to tables and queues answers as the long one does."""
 
 from __future__ import annotations
 
@@ -58,12 +58,28 @@ def conversation(cloud: LocalCloud) -> list[Any]:
                 **given,
             )
         heard += [type(caught.value).__name__, dict(caught.value.response)]
+    heard += queue_conversation(cloud)
     for answer in heard:
         if isinstance(answer, dict):
             answer.pop("ResponseMetadata", None)
             answer.pop("message", None)
             answer.pop("Message", None)
             answer.pop("ConsumedCapacity", None)
+    return heard
+
+
+def queue_conversation(cloud: LocalCloud) -> list[Any]:
+    """What a client hears that sends a good batch, one with a bad delay and one to no queue."""
+    client = cloud.client("sqs")
+    url = client.get_queue_url(QueueName=f"{cloud.stack.name}-events")["QueueUrl"]
+    entries = [{"Id": str(number), "MessageBody": f"body {number}", "DelaySeconds": number} for number in (0, 7, 901)]
+    answer = client.send_message_batch(QueueUrl=url, Entries=entries)
+    heard: list[Any] = [[(taken["Id"], taken["MD5OfMessageBody"]) for taken in answer["Successful"]]]
+    heard += [answer.get("Failed"), sorted(cloud.queue("events"))]
+    for address, given in ((url + "-none", entries), (url, [entries[0], entries[0]])):
+        with pytest.raises(ClientError) as caught:
+            client.send_message_batch(QueueUrl=address, Entries=given)
+        heard += [type(caught.value).__name__, caught.value.response["Error"]["Code"]]
     return heard
 
 
