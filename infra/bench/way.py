@@ -93,7 +93,7 @@ def requests_of(load: Load, seed: int) -> list[dict[str, Any]]:
     return [request_event(group, number) for number, group in enumerate(batches(calls, load.per_request))]
 
 
-def measure(load: Load, *, repeats: int = 3) -> tuple[float, dict[str, float]]:
+def measure(load: Load, *, repeats: int = 5) -> tuple[float, dict[str, float]]:
     """(events per core-second, microseconds per event by handler) of the best of some runs, each warm and on new
     shoppers in a store of its own."""
     best: tuple[float, dict[str, float]] | None = None
@@ -128,7 +128,7 @@ def figures() -> list[Figure]:
                 "events per core-second",
                 f"CPU of the four real handlers from HTTP event to evaluated profile, JSON and Parquet included, on "
                 f"memory adapters, Python {python_version()}; {load.per_request} calls a request, many shoppers, "
-                f"ingest batches of {load.ingest_batch} messages; best of 3.",
+                f"ingest batches of {load.ingest_batch} messages; best of 5.",
                 target=target,
                 parts={f"{handler}, microseconds per event": round(cost, 1) for handler, cost in spent.items()},
             )

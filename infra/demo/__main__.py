@@ -23,6 +23,8 @@ from infra.demo.summary import EXPECTED, Outcome, faults_of, summary_of
 from infra.demo.tables import read_table
 from infra.local import LocalCloud
 from infra.local.functions import REPOSITORY
+from regulars.adapters.program_files import program_files
+from regulars.domain.loading import load_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +56,7 @@ def run(progress: Progress, output: Path) -> tuple[Outcome, str]:
     """The three acts and the counting: the outcome, and the report's HTML."""
     acts = Acts(progress)
     history = History()
+    program = load_program(program_files(REPOSITORY / "program"))
     with LocalCloud(start=LIVE_FROM, parameters=PARAMETERS, direct=True) as cloud:
         with acts.act("import", "Real orders into the lake", EXPECTED["orders"]) as task:
             import_year(cloud, data_folder(), history, lambda orders: progress.advance(task, orders))
@@ -83,6 +86,7 @@ def run(progress: Progress, output: Path) -> tuple[Outcome, str]:
             calls_by_operation=dict(cloud.calls.by_operation().most_common()),
             dead_letters={name: len(bodies) for name, bodies in cloud.dead_letters().items()},
             seconds=acts.seconds,
+            segment_names=tuple(segment.name for segment in program.segments),
         )
     return outcome, report_html(summary_of(outcome), outcome, story, live_from=LIVE_FROM)
 

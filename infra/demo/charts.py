@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-WIDTH = 640
+WIDTH, HALF = 640, 400
 _ROW, _BAR = 28, 16
-_LABELS, _VALUES = 190, 70
+_LABELS, _VALUES = 150, 60
 _HEIGHT, _FOOT = 190, 26
 
 
@@ -41,16 +41,16 @@ class Chart:
     top: str = ""
 
 
-def rows_chart(title: str, values: Mapping[str, int]) -> Chart:
+def rows_chart(title: str, values: Mapping[str, int], *, width: int = WIDTH) -> Chart:
     """A bar a row, the longest first."""
     ranked = sorted(values.items(), key=lambda pair: (-pair[1], pair[0]))
     most = max((value for _, value in ranked), default=0) or 1
-    room = WIDTH - _LABELS - _VALUES
+    room = width - _LABELS - _VALUES
     bars = tuple(
         Bar(_LABELS, index * _ROW + (_ROW - _BAR) / 2, max(room * value / most, 1.0), _BAR, label, value)
         for index, (label, value) in enumerate(ranked)
     )
-    return Chart(title, WIDTH, max(len(ranked), 1) * _ROW, bars, horizontal=True)
+    return Chart(title, width, max(len(ranked), 1) * _ROW, bars, horizontal=True)
 
 
 def columns_chart(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from infra.demo.charts import Chart, columns_chart, rows_chart
+from infra.demo.charts import HALF, Chart, columns_chart, rows_chart
+from infra.demo.stage import REFRESH_EVERY
 from regulars.domain.money import decimal_text
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ def report_html(summary: dict[str, Any], outcome: Outcome, story: Story | None, 
     environment.filters["count"] = lambda number: f"{number:,}"
     environment.filters["clock"] = lambda at: f"{at:%Y-%m-%d %H:%M}"
     page = environment.get_template("report.html")
-    return page.render(summary=summary, charts=_charts(summary, outcome, live_from), story=story)
+    return page.render(
+        summary=summary, charts=_charts(summary, outcome, live_from), story=story, refresh_days=REFRESH_EVERY.days
+    )
 
 
 def _charts(summary: dict[str, Any], outcome: Outcome, live_from: datetime) -> dict[str, Chart]:
@@ -39,11 +42,11 @@ def _charts(summary: dict[str, Any], outcome: Outcome, live_from: datetime) -> d
     months = [(month, {"": minor // _CENTS}) for month, minor in outcome.lake.revenue_by_month]
     return {
         "revenue": columns_chart("Revenue by month", months, every=2, unit=" USD"),
-        "segments": rows_chart("Members by segment at the end", summary["segments"]),
-        "bands": rows_chart("Customers by churn band at the end", summary["churn_bands"]),
+        "segments": rows_chart("Members by segment at the end", summary["segments"], width=HALF),
+        "bands": rows_chart("Customers by churn band at the end", summary["churn_bands"], width=HALF),
         "entries": columns_chart("Segment entries by day, imports apart", _by_day(outcome, live_from), every=7),
-        "sent": rows_chart("Messages sent", sent),
-        "withheld": rows_chart("Messages withheld, by reason", summary["messages_withheld"]),
+        "sent": rows_chart("Messages sent", sent, width=HALF),
+        "withheld": rows_chart("Messages withheld, by reason", summary["messages_withheld"], width=HALF),
         "events": rows_chart("Events in the lake", dict(outcome.lake.events_by_name[:12])),
     }
 

@@ -25,7 +25,8 @@ AHEAD = timedelta(days=45)
 PARAMETERS = {"WriteKeys": f"{HIT_SOURCE}={WRITE_KEY}"}
 _LIVE_STRIDE = timedelta(minutes=30)
 _AHEAD_STRIDE = timedelta(hours=12)
-_RARER = {"refresh": timedelta(days=21)}
+REFRESH_EVERY = timedelta(days=21)
+_RARER = {"refresh": REFRESH_EVERY}
 """moto's scans cost seconds, so the nightly refresh is not nightly here."""
 _REMEMBERED = 3
 

@@ -28,6 +28,7 @@ class Outcome:
     calls_by_operation: dict[str, int]
     dead_letters: dict[str, int]
     seconds: dict[str, float]
+    segment_names: tuple[str, ...]
 
 
 def summary_of(outcome: Outcome) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def summary_of(outcome: Outcome) -> dict[str, Any]:
         "profile_revenue_minor": sum(
             entry.net_minor for book in table.orders.values() for entry in book.entries.values()
         ),
-        "segments": table.segments(),
+        "segments": table.segments(outcome.segment_names),
         "churn_bands": table.churn_bands(),
         "messages_sent": table.sent(),
         "messages_withheld": table.withheld(),

@@ -15,7 +15,7 @@ from regulars.domain.identity import component, strongest
 from regulars.domain.sends import SendRecord, SendStatus, send_record_from_doc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from regulars.domain.orders import OrderBook
     from regulars.domain.profile import Profile
@@ -45,9 +45,10 @@ class Table:
                 found[strongest(members)] = members
         return found
 
-    def segments(self) -> dict[str, int]:
-        """Members by segment."""
-        return _sorted(Counter(name for state in self._living() for name in state.memberships))
+    def segments(self, names: Iterable[str]) -> dict[str, int]:
+        """Members by segment, of all segments that have `names`."""
+        members = Counter(name for state in self._living() for name in state.memberships)
+        return _sorted({name: members[name] for name in {*names, *members}})
 
     def churn_bands(self) -> dict[str, int]:
         """Customers by churn band; those without an order have none."""
@@ -71,7 +72,7 @@ class Table:
         return (state for state in self.states.values() if state.merged_into is None)
 
 
-def _sorted(counts: Counter[str]) -> dict[str, int]:
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
