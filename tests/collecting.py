@@ -14,6 +14,7 @@ from regulars.adapters.memory.system import CountedIds
 from regulars.application.collect.cors import Origins
 from regulars.application.collect.keys import WriteKeys
 from regulars.application.collect.service import Collect
+from regulars.application.collect.static import DOCUMENT_PATH, JAVASCRIPT, JSON, SNIPPET_PATH, StaticFile
 from regulars.application.http import HttpReply, HttpRequest
 from regulars.domain.events import BadRow, Event, bad_row_from_doc, event_from_doc
 from regulars.domain.instants import from_millis
@@ -52,7 +53,7 @@ class Shop:
             origins=Origins(self.origins),
             queue=self.queue,
             ids=CountedIds("made-"),
-            snippet="snippet",
+            files={SNIPPET_PATH: StaticFile("snippet", JAVASCRIPT), DOCUMENT_PATH: StaticFile("{}", JSON)},
         )
 
     def request(

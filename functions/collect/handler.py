@@ -1,4 +1,4 @@
-"""Collect: pixel hits and SDK calls over HTTP to the events queue, and the browser snippet."""
+"""Collect: pixel hits and SDK calls over HTTP to the events queue, the browser snippet, the API's description."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from regulars.runtime.compose import collect as compose
 from regulars.runtime.http import reply_doc, request_of
 from regulars.runtime.observability import count, logger, metrics
 
-_collect = compose(snippet=Path(__file__).with_name("snippet") / "r.min.js")
+_files = Path(__file__).parent
+_collect = compose(snippet=_files / "snippet" / "r.min.js", document=_files / "openapi.json")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

@@ -124,12 +124,12 @@ class Handlers:
         ids = RandomIds()
         relay = Relay(store=self.store, messages=self.messages, events=self.events, ids=ids)
         return {
-            "collect": lambda snippet: Collect(
+            "collect": lambda **_files: Collect(
                 keys=WriteKeys({"shop": WRITE_KEY}),
                 origins=Origins("*"),
                 queue=self.events,
                 ids=CountedIds(),
-                snippet=snippet.read_text(encoding="utf-8"),
+                files={},
             ),
             "ingest": lambda: partial(ingest, log=self.log, bots=CrawlerList()),
             "update_customers": lambda: UpdateCustomers(

@@ -93,7 +93,12 @@ class HttpApi:
 
     def has_route(self, method: str, path: str) -> bool:
         """Whether a request would reach a function."""
-        return self._route(method.upper(), unquote(path)) is not None
+        return self.route_key(method, path) is not None
+
+    def route_key(self, method: str, path: str) -> str | None:
+        """The route that a request takes, as `METHOD /path` of the template; None where there is none."""
+        found = self._route(method.upper(), unquote(path))
+        return found[0].key if found else None
 
     def _route(self, method: str, path: str) -> tuple[_Route, dict[str, str]] | None:
         """The most specific route: most fixed parts first, then a named method before ANY."""

@@ -242,7 +242,7 @@ class TestHttpApi:
         }
         assert set(stage["RouteSettings"]) <= routes
         assert routes == {
-            "GET /p.gif", "HEAD /p.gif", "GET /r.js", "POST /v1/{call}", "OPTIONS /v1/{call}",
+            "GET /p.gif", "HEAD /p.gif", "GET /r.js", "GET /openapi.json", "POST /v1/{call}", "OPTIONS /v1/{call}",
             "POST /webhooks/orders/{source}", "GET /unsubscribe", "POST /unsubscribe",
         }  # fmt: skip
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from regulars.domain.errors import BadInputError
 from regulars.domain.events import Event, EventType, Trust, event_id_of
@@ -46,11 +46,29 @@ def _empty_is_absent(value: object) -> object:
     return None if value == "" else value
 
 
-Amount = str | int | Decimal
-Instant = Annotated[datetime, BeforeValidator(_read_instant)]
-Identifier = Annotated[Annotated[str, Field(max_length=255)] | None, BeforeValidator(_read_identifier)]
+_AMOUNT_SCHEMA = {
+    "type": ["string", "number"],
+    "description": "A plain decimal: not negative, no more decimals than the currency has.",
+    "examples": ["12.34"],
+}
+_INSTANT_SCHEMA = {
+    "type": ["string", "number"],
+    "description": "ISO 8601 (UTC without a zone), or epoch milliseconds or seconds; after 2000.",
+    "examples": ["2026-11-22T09:25:00Z"],
+}
+_IDENTIFIER_SCHEMA = {"type": ["string", "integer", "null"], "maxLength": 255}
+
+Amount = Annotated[str | int | Decimal, WithJsonSchema(_AMOUNT_SCHEMA)]
+Instant = Annotated[datetime, BeforeValidator(_read_instant), WithJsonSchema(_INSTANT_SCHEMA)]
+Identifier = Annotated[
+    Annotated[str, Field(max_length=255)] | None, BeforeValidator(_read_identifier), WithJsonSchema(_IDENTIFIER_SCHEMA)
+]
 Text = Annotated[Annotated[str, Field(max_length=2_000)] | None, BeforeValidator(_empty_is_absent)]
 ShortText = Annotated[Annotated[str, Field(max_length=255)] | None, BeforeValidator(_empty_is_absent)]
+
+
+def _key_schema(longest: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": ["string", "integer"], "minLength": 1, "maxLength": longest})
 
 
 class _Payload(BaseModel):
@@ -88,7 +106,7 @@ class CustomerPayload(_Payload):
 class ProductPayload(_Payload):
     """One line; `price` is of one piece."""
 
-    product_id: Annotated[str, BeforeValidator(_read_key), Field(min_length=1, max_length=255)]
+    product_id: Annotated[str, BeforeValidator(_read_key), Field(min_length=1, max_length=255), _key_schema(255)]
     quantity: Annotated[int, Field(ge=0, le=1_000_000)]
     price: Amount
     sku: ShortText = None
@@ -101,7 +119,7 @@ class ProductPayload(_Payload):
 class OrderPayload(_Payload):
     """One order as it stands now. `version` grows with each change; where there is none, `updated_at` does."""
 
-    order_id: Annotated[str, BeforeValidator(_read_key), Field(min_length=1, max_length=64)]
+    order_id: Annotated[str, BeforeValidator(_read_key), Field(min_length=1, max_length=64), _key_schema(64)]
     version: Annotated[int, Field(ge=0, le=_MAX_VERSION)] | None = None
     placed_at: Instant
     updated_at: Instant | None = None

@@ -43,13 +43,14 @@ def ingest() -> Callable[[Sequence[tuple[str, str]]], IngestReport]:
     return partial(use_case, log=S3EventLog(client, required("BUCKET_NAME")), bots=CrawlerList())
 
 
-def collect(snippet: Path) -> Collect:
+def collect(snippet: Path, document: Path) -> Collect:
     """Collect into the queue EVENTS_QUEUE_URL, for the write keys WRITE_KEYS and pages of ALLOWED_ORIGINS.
 
-    `snippet`: the file served as /r.js.
+    `snippet`, `document`: the files served as /r.js and /openapi.json.
     """
     from regulars.adapters.aws.queue import SqsQueue, sqs_client
     from regulars.adapters.system import RandomIds
+    from regulars.application.collect import static
     from regulars.application.collect.cors import Origins
     from regulars.application.collect.keys import WriteKeys
     from regulars.application.collect.service import Collect
@@ -59,7 +60,10 @@ def collect(snippet: Path) -> Collect:
         origins=Origins(optional("ALLOWED_ORIGINS", "*")),
         queue=SqsQueue(sqs_client(), required("EVENTS_QUEUE_URL")),
         ids=RandomIds(),
-        snippet=snippet.read_text(encoding="utf-8"),
+        files={
+            static.SNIPPET_PATH: static.StaticFile(snippet.read_text(encoding="utf-8"), static.JAVASCRIPT),
+            static.DOCUMENT_PATH: static.StaticFile(document.read_text(encoding="utf-8"), static.JSON),
+        },
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -12,6 +11,7 @@ from regulars.application.collect.keys import WriteKeys, key_in_headers
 from regulars.application.collect.pixel import KEY_PARAMETER, call_of, parameters
 from regulars.application.collect.receipt import Receipt, is_prefetch, receipt_of
 from regulars.application.collect.segment import CALLS
+from regulars.application.collect.static import DOCUMENT_PATH, SNIPPET_PATH, StaticFile
 from regulars.application.collect.wire import MAX_BATCH_BYTES, inflated, parsed_object
 from regulars.application.http import JSON_HEADERS, HttpReply, error_reply, json_reply
 from regulars.application.queue_messages import messages_of
@@ -48,14 +48,15 @@ class _Route:
 class Collect:
     """The collector of one deployment."""
 
-    def __init__(self, *, keys: WriteKeys, origins: Origins, queue: Queue, ids: Ids, snippet: str) -> None:
-        """`snippet`: the text of /r.js."""
+    def __init__(
+        self, *, keys: WriteKeys, origins: Origins, queue: Queue, ids: Ids, files: Mapping[str, StaticFile]
+    ) -> None:
+        """`files`: what is served under the paths SNIPPET_PATH and DOCUMENT_PATH."""
         self._keys = keys
         self._origins = origins
         self._queue = queue
         self._ids = ids
-        self._snippet = snippet
-        self._etag = f'"{hashlib.sha256(snippet.encode()).hexdigest()[:32]}"'
+        self._files = files
 
     def __call__(self, request: HttpRequest) -> HttpReply:
         """Answer one request. Never raises for what a sender did."""
@@ -171,20 +172,9 @@ class Collect:
             normalised.reject(rejected(receipt, door, error, raw, message_id), 0)
         return self._stored(normalised, cors) or _image(cors, _counters(normalised))
 
-    def snippet(self, request: HttpRequest, _door: str) -> HttpReply:
-        """The browser snippet, which browsers keep for an hour and then ask for by its ETag."""
-        headers = {
-            "content-type": "text/javascript; charset=utf-8",
-            "cache-control": "public, max-age=3600",
-            "etag": self._etag,
-            "x-content-type-options": "nosniff",
-            "access-control-allow-origin": "*",
-            "cross-origin-resource-policy": "cross-origin",
-        }
-        known = request.headers.get("if-none-match", "")
-        if known.strip() == "*" or self._etag in (tag.strip().removeprefix("W/") for tag in known.split(",")):
-            return HttpReply(status=304, headers=headers)
-        return HttpReply(status=200, headers=headers, body="" if request.method == "HEAD" else self._snippet)
+    def file(self, request: HttpRequest, path: str) -> HttpReply:
+        """A file that anybody may have."""
+        return self._files[path].reply(request)
 
 
 class _MalformedError(Exception):
@@ -251,6 +241,6 @@ def _key_in_query(query: str) -> str | None:
 _ROUTES = {
     **{f"/v1/{name}": _Route(("POST",), Collect.call, name) for name in (*CALLS, BATCH)},
     "/p.gif": _Route(("GET", "HEAD"), Collect.pixel, PIXEL),
-    "/r.js": _Route(("GET", "HEAD"), Collect.snippet),
+    **{path: _Route(("GET", "HEAD"), Collect.file, path) for path in (SNIPPET_PATH, DOCUMENT_PATH)},
 }
 """Path to what answers it. A route of another protocol is one more line, with its normaliser among the doors."""
