@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from regulars.domain.program import Program, ProgramParameters
     from regulars.domain.sends import Claim, EmailMessage, SendRecord, SendStatus, SmsMessage, Subscription
     from regulars.domain.state import CustomerState
-    from regulars.domain.stored import Applied, Head
+    from regulars.domain.stored import Applied, Change, Head
 
 
 class Clock(Protocol):
@@ -50,6 +50,45 @@ class Queue(Protocol):
         TransientError."""
 
 
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that its queue gave up. `handle` removes it; `sent_at` is when it was first sent."""
+
+    handle: str
+    body: str
+    sent_at: datetime
+
+
+class DeadLetterQueue(Protocol):
+    """Where a queue, a stream or a schedule leaves what failed too often."""
+
+    def waiting(self) -> int:
+        """About how many there are."""
+
+    def receive(self) -> list[DeadLetter]:
+        """A few of them, which then are hidden for some minutes; none when all have been received."""
+
+    def remove(self, letters: Sequence[DeadLetter]) -> None:
+        """Delete what has been dealt with; doing it again changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPosition:
+    """A stretch of a table's stream: from the first sequence number to the last, both included."""
+
+    stream: str
+    shard: str
+    first: str
+    last: str
+
+
+class TableStream(Protocol):
+    """The table's stream, by hand: its changes are kept for a day."""
+
+    def changes(self, position: StreamPosition) -> list[Change]:
+        """The changes of a stretch. Raises PermanentError when they are kept no longer."""
+
+
 class EventLog(Protocol):
     """The lake: the log of truth, and the bad rows beside it."""
 
@@ -71,8 +110,25 @@ class EventLog(Protocol):
     def keys(self, *, first_day: datetime | None = None, last_day: datetime | None = None) -> Iterator[str]:
         """Keys of event objects in order of receipt date, both ends included."""
 
+    def landed(self) -> Iterator[tuple[str, datetime]]:
+        """Keys of all event objects in order of receipt date, each with the instant at which it was written. Whatever
+        was written before the call is there."""
+
     def bad_keys(self) -> Iterator[str]:
         """Keys of bad-row objects in order of receipt date."""
+
+
+class Spill(Protocol):
+    """A place for more than memory holds: lines (bytes without a line feed) put aside by node while the log is read,
+    and taken back a group of nodes at a time. Which group a node is in never changes."""
+
+    groups: int
+
+    def add(self, node: str, line: bytes) -> None:
+        """Put a line aside."""
+
+    def take(self, group: int) -> dict[str, list[bytes]]:
+        """The lines of one group by node, in the order in which they were added; they leave the spill."""
 
 
 class Part(StrEnum):

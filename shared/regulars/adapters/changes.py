@@ -19,6 +19,7 @@ class Image:
     applied: str | None = None
     outbox: int = 0
     imported: bool = False
+    rebuilt: bool = False
 
 
 def change_of(id_: str, node: str, kind: str, before: Image | None, after: Image | None) -> Change | None:
@@ -32,10 +33,12 @@ def change_of(id_: str, node: str, kind: str, before: Image | None, after: Image
         return None
     applied = parsed_applied(after.applied)
     if applied is None:
-        return FragmentChange(id_, node, after.version, None, _parsed(kind, after.doc), None, after.imported)
+        old = _parsed(kind, before.doc) if before is not None and after.rebuilt else None
+        new = _parsed(kind, after.doc)
+        return FragmentChange(id_, node, after.version, old, new, None, after.imported, after.rebuilt)
     empty: Profile | OrderBook = Profile() if kind == PROFILE else OrderBook()
-    old = empty if before is None else _parsed(kind, before.doc)
-    return FragmentChange(id_, node, after.version, old, None, applied)
+    known = empty if before is None else _parsed(kind, before.doc)
+    return FragmentChange(id_, node, after.version, known, None, applied)
 
 
 def _parsed(kind: str, doc: str) -> Profile | OrderBook:

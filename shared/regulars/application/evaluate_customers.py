@@ -8,7 +8,8 @@ deduplicated by key.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import orjson
@@ -16,7 +17,7 @@ import orjson
 from regulars.application.neighbourhood import Neighbourhood
 from regulars.application.outbox import Relay
 from regulars.domain.customer import Fragment, customer_of
-from regulars.domain.engine import BULK, IMPORT, MERGE, step
+from regulars.domain.engine import BULK, IMPORT, MERGE, REBUILD, step
 from regulars.domain.errors import PermanentError, TransientError, VersionConflictError
 from regulars.domain.facts import DENIED, Fact
 from regulars.domain.identity import strongest
@@ -24,12 +25,17 @@ from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
 from regulars.domain.state import CustomerState, states_merged
 from regulars.domain.stored import Change, FragmentChange, Head, OutboxChange
+from regulars.ports import Part
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from regulars.domain.program import CompiledProgram
     from regulars.ports import Clock, CustomerStore, Ids, ProgramStore
 
 _ATTEMPTS = 5
+_WHOLES = {None: None, BULK: BULK, IMPORT: IMPORT, REBUILD: REBUILD}
+"""What a due message may say of what nobody has looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +50,21 @@ class EvaluationReport:
 
 @dataclass(slots=True)
 class _Task:
-    """One customer to evaluate: the changes of its nodes, in order, and the ids that fail with it."""
+    """One customer to evaluate: the changes of its nodes, in order, and the ids that fail with it.
+
+    `whole`: decide whatever the clock says, because a change may never have been looked at, and call it this.
+    """
 
     members: frozenset[str]
     changes: list[FragmentChange] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     due: bool = False
+    whole: str | None = None
+
+    def runs(self) -> list[_Task]:
+        """Rebuilds apart from what came before and after: what they change is silent, and nothing else may be."""
+        groups = [list(group) for _, group in groupby(self.changes, key=lambda change: change.rebuilt)]
+        return [replace(self, changes=group) for group in groups] if len(groups) > 1 else [self]
 
 
 class EvaluateCustomers:
@@ -80,18 +95,19 @@ class EvaluateCustomers:
     def due(self, messages: Iterable[tuple[str, str]]) -> EvaluationReport:
         """Evaluate the customers of (message id, body) as of now, and relay what an earlier evaluation left behind."""
         notes, poison = _notes(messages)
-        nearby = Neighbourhood(self._store, {node for _, node, _ in notes}, {})
+        nearby = Neighbourhood(self._store, {note.node for note in notes}, {})
         tasks: dict[str, _Task] = {}
         waiting = []
-        for id_, node, _ in notes:
-            members = nearby.members(node)
+        for note in notes:
+            members = nearby.members(note.node)
             root = strongest(members)
             task = tasks.setdefault(root, _Task(members, due=True))
-            task.ids.append(id_)
+            task.ids.append(note.id)
+            task.whole = task.whole or note.whole
             state = nearby.heads[root].state
             if state and state.value.outbox:
-                waiting.append((id_, root))
-        version = max((version for _, _, version in notes), default=0)
+                waiting.append((note.id, root))
+        version = max((note.parameters for note in notes), default=0)
         failed, written = self._run(tasks, nearby, parameters_version=version)
         relayed, unrelayed = self._relay(waiting)
         return EvaluationReport(frozenset(failed | unrelayed | poison), len(tasks), written, relayed)
@@ -105,7 +121,10 @@ class EvaluateCustomers:
         written = 0
         for root, task in tasks.items():
             try:
-                written += self._evaluate(root, task, nearby, program)
+                for number, run in enumerate(task.runs()):
+                    if number:
+                        nearby.reread(task.members)
+                    written += self._evaluate(root, run, nearby, program)
             except (TransientError, PermanentError):
                 failed.update(task.ids)
         return failed, written
@@ -130,14 +149,20 @@ class EvaluateCustomers:
         if facts and _is_behind(changes, heads):
             # More about this customer is on its way: do not let time pass for it before that has come.
             now = max(fact.received_at for fact in facts)
-        if absorbed and whole is None:
-            whole = MERGE
+        rebuilt = _rebuilt(task.members, changes, heads, before)
+        if changes and changes[0].rebuilt:
+            # What was due before the rebuild is decided on what was known then, and is not silent.
+            customer = customer_of(
+                root, _before(task.members, changes, heads), plan=program.plan, currency=program.currency, now=now
+            )
+            _, before = step(customer, before, (), now=now, program=program)
         customer = customer_of(root, fragments, plan=program.plan, currency=program.currency, now=now)
-        _, after = step(customer, before, facts, now=now, program=program, whole=whole)
-        for change in changes:
-            after.evaluated[_part(change)] = change.version
+        if rebuilt:
+            customer, before = step(customer, before, (), now=_start(facts, now), program=program, whole=REBUILD)
+        _, after = step(customer, before, facts, now=now, program=program, whole=_whole(whole, task, absorbed))
+        after.evaluated |= rebuilt | {_part(change): change.version for change in changes}
         due_passed = task.due and stored is not None and after.next_due != stored.value.next_due
-        if not (absorbed or due_passed or after.differs_from(stored.value if stored else CustomerState())):
+        if not (absorbed or due_passed or rebuilt or after.differs_from(stored.value if stored else CustomerState())):
             return 0
         self._store.put_state(root, after, expected=stored.version if stored else 0, owner=self._ids.new())
         for node in absorbed:
@@ -147,13 +172,24 @@ class EvaluateCustomers:
         return 1 + len(absorbed)
 
 
-def _notes(messages: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str, int]], set[str]]:
-    """(message id, node, parameters version that it knows of) of due messages, and the ids of those that are none."""
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """A due message: its id, whom it brings up, the parameters' version that it knows of, and whether to decide at any
+    rate (`_Task.whole`)."""
+
+    id: str
+    node: str
+    parameters: int
+    whole: str | None
+
+
+def _notes(messages: Iterable[tuple[str, str]]) -> tuple[list[_Note], set[str]]:
+    """The notes of due messages, and the ids of those that are none."""
     notes, poison = [], set()
     for id_, body in messages:
         try:
             doc = orjson.loads(body)
-            notes.append((id_, str(doc["node"]), int(doc.get("parameters", 0))))
+            notes.append(_Note(id_, str(doc["node"]), int(doc.get("parameters", 0)), _WHOLES[doc.get("whole")]))
         except (ValueError, KeyError, TypeError, AttributeError):
             poison.add(id_)
     return notes, poison
@@ -218,8 +254,48 @@ def _taken(
             facts.setdefault(key, []).extend(change.applied)
     once = {(fact.id, fact.name): fact for of_part in facts.values() for fact in of_part}
     ordered = sorted(once.values(), key=lambda fact: (fact.received_at, fact.id))
+    bulk = [change for change in bulk if not change.rebuilt]
     whole = (IMPORT if all(change.imported for change in bulk) else BULK) if bulk else None
     return _fragments(members, parts, heads), ordered, whole
+
+
+def _whole(whole: str | None, task: _Task, absorbed: list[str]) -> str | None:
+    """What the changes are as a whole, or why to decide without any."""
+    return whole or task.whole or (MERGE if absorbed else None)
+
+
+def _start(facts: Sequence[Fact], now: datetime) -> datetime:
+    return min((fact.received_at for fact in facts), default=now)
+
+
+def _rebuilt(
+    members: frozenset[str], changes: Sequence[FragmentChange], heads: dict[str, Head], state: CustomerState
+) -> dict[str, int]:
+    """Parts whose last write was a rebuild that no evaluation has taken in, with their versions: those of `changes`,
+    and those that the stream has yet to tell of but whose values are looked at all the same."""
+    found = {_part(change): change.version for change in changes if change.rebuilt}
+    told = {_part(change) for change in changes}
+    for node in members:
+        head = heads[node]
+        for kind, stored in ((Part.PROFILE, head.profile), (Part.ORDERS, head.orders)):
+            part = f"{node}:{kind}"
+            if (
+                stored is not None
+                and stored.rebuilt
+                and part not in told
+                and stored.version > state.evaluated.get(part, 0)
+            ):
+                found[part] = stored.version
+    return found
+
+
+def _before(members: frozenset[str], changes: Sequence[FragmentChange], heads: dict[str, Head]) -> list[Fragment]:
+    """The fragments as they were before the first of these changes, where there was anything."""
+    parts: dict[tuple[str, bool], Profile | OrderBook] = {}
+    for change in changes:
+        empty = OrderBook() if _is_orders(change) else Profile()
+        parts.setdefault((change.node, _is_orders(change)), change.before or empty)
+    return _fragments(members, parts, heads)
 
 
 def _is_behind(changes: Sequence[FragmentChange], heads: dict[str, Head]) -> bool:

@@ -26,7 +26,7 @@ from regulars.domain.program import CompiledProgram
 from regulars.domain.state import MAX_DECIDED, CustomerState, Membership, OutboxEntry, OutboxKind, Pending
 
 SOURCE = "regulars"
-DUE, IMPORT, BULK, MERGE = "due", "import", "bulk", "merge"
+DUE, IMPORT, BULK, MERGE, REBUILD = "due", "import", "bulk", "merge", "rebuild"
 MAX_STEPPED = 200
 """More facts at once than a shopper makes are taken as a whole: their log would outgrow the state's item."""
 OUTBOX_RETRY = timedelta(minutes=5)
@@ -45,8 +45,9 @@ def step(
     """The customer with `facts` folded in, and the state at `now` (or at the last fact's receipt, if that is later).
 
     `customer` is before the facts, but after a change that is taken as a whole: `whole` says which (IMPORT, BULK,
-    MERGE). What an imported fact or change makes the customer enter is history and starts no campaign. Raises
-    PermanentError if due instants do not run dry, which would be a bug in a rule.
+    MERGE, REBUILD). What an imported fact or change makes the customer enter is history and starts no campaign; nor
+    does what a rebuild finds, but campaigns that wait go on waiting. Raises PermanentError if due instants do not run
+    dry, which would be a bug in a rule.
     """
     run = _Run(customer, state.copied(), program)
     if whole:
@@ -143,7 +144,7 @@ class _Run:
             why = self.program.explain(name, self.customer, now)
             state.memberships[name] = Membership(now, trigger, self.program.version, why)
             self.tell("Segment Entered", now, {"segment": name, "trigger": trigger, "why": why})
-            if trigger == IMPORT:
+            if trigger in (IMPORT, REBUILD):
                 continue
             for campaign in self.program.campaigns_of(name):
                 state.pending[campaign.name] = Pending(now, now + campaign.wait)

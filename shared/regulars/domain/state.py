@@ -128,6 +128,8 @@ def states_merged(one: CustomerState, other: CustomerState) -> CustomerState:
             result.pending[campaign] = waiting
     for key, at in other.decided.items():
         result.decided[key] = min(at, result.decided.get(key, at))
+    for part, version in other.evaluated.items():
+        result.evaluated[part] = max(version, result.evaluated.get(part, 0))
     result.sends = sorted({*result.sends, *other.sends})
     ids = {entry.id for entry in result.outbox}
     result.outbox.extend(entry for entry in other.outbox if entry.id not in ids)

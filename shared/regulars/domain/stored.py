@@ -20,10 +20,17 @@ MAX_APPLIED = 50
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a write folded in: the facts one by one, or that they are too many, and whether all of them are history."""
+    """What a write folded in: the facts one by one, or that they are too many, and whether all of them are history.
+
+    `rebuilt`: nothing came in; the value was made anew from the log, and what that changes starts no campaign.
+    """
 
     facts: Sequence[Fact] | None
     imported: bool = False
+    rebuilt: bool = False
+
+
+REBUILT = Applied(None, rebuilt=True)
 
 
 def applied_of(facts: Sequence[Fact]) -> Applied:
@@ -33,16 +40,20 @@ def applied_of(facts: Sequence[Fact]) -> Applied:
 
 class Stored(Generic[T]):
     """A value as read, with its version and the attempt that wrote it. Parsed when it is first looked at: an evaluation
-    reads three items of a node and often needs one. Do not change `value`; write another."""
+    reads three items of a node and often needs one. Do not change `value`; write another. `rebuilt`: its write was a
+    rebuild."""
 
-    __slots__ = ("_parse", "_text", "_value", "owner", "version")
+    __slots__ = ("_parse", "_text", "_value", "owner", "rebuilt", "version")
 
-    def __init__(self, text: str, parse: Callable[[str], T], version: int, owner: str) -> None:
+    def __init__(
+        self, text: str, parse: Callable[[str], T], version: int, owner: str, *, rebuilt: bool = False
+    ) -> None:
         self._text = text
         self._parse = parse
         self._value: T | None = None
         self.version = version
         self.owner = owner
+        self.rebuilt = rebuilt
 
     @property
     def value(self) -> T:
@@ -83,7 +94,7 @@ class FragmentChange:
 
     `id` is the record's sequence number. `before` is the value before the write where `applied` says which facts it
     folded in, one by one; without `applied` `after` is the value to take as a whole, `imported` if all of it is
-    history.
+    history. A change that was `rebuilt` has both `after` and, where there was one, `before`.
     """
 
     id: str
@@ -93,6 +104,7 @@ class FragmentChange:
     after: Profile | OrderBook | None
     applied: Sequence[Fact] | None
     imported: bool = False
+    rebuilt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

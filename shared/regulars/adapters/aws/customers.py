@@ -11,9 +11,9 @@ A put and its race:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from botocore.exceptions import ClientError
@@ -31,6 +31,8 @@ from regulars.domain.stored import Applied, Head, Stored
 from regulars.ports import ALL_PARTS, Part
 
 _DUE_INDEX = "due"
+
+T = TypeVar("T")
 
 
 class DynamoCustomerStore:
@@ -162,17 +164,18 @@ def _applied(applied: Applied) -> Item:
     text = items.applied_text(applied)
     if text is not None:
         return {"applied": {"S": text}}
-    return {"imported": {"BOOL": applied.imported}}
+    return {"imported": {"BOOL": applied.imported}} | ({"rebuilt": {"BOOL": True}} if applied.rebuilt else {})
 
 
 def _head(parts: dict[str, Item]) -> Head:
     profile, orders, state = (parts.get(kind) for kind in items.KINDS)
     return Head(
-        Stored(profile["doc"]["S"], items.parsed_profile, *_stamp(profile)) if profile else None,
-        Stored(orders["doc"]["S"], items.parsed_orders, *_stamp(orders)) if orders else None,
-        Stored(state["doc"]["S"], items.parsed_state, *_stamp(state)) if state else None,
+        _stored(profile, items.parsed_profile) if profile else None,
+        _stored(orders, items.parsed_orders) if orders else None,
+        _stored(state, items.parsed_state) if state else None,
     )
 
 
-def _stamp(item: Item) -> tuple[int, str]:
-    return int(item["version"]["N"]), item["owner"]["S"]
+def _stored(item: Item, parse: Callable[[str], T]) -> Stored[T]:
+    rebuilt = "rebuilt" in item
+    return Stored(item["doc"]["S"], parse, int(item["version"]["N"]), item["owner"]["S"], rebuilt=rebuilt)

@@ -11,6 +11,7 @@ contents, so whatever is there under that key is what was to be written:
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, HTTPClientError
@@ -69,19 +70,24 @@ class S3EventLog:
     def keys(self, *, first_day: datetime | None = None, last_day: datetime | None = None) -> Iterator[str]:
         """Keys of event objects by receipt date; S3 lists in order of key and starts at the first day asked for."""
         start = layout.date_prefix(layout.EVENTS_PREFIX, first_day) if first_day else ""
-        for key in self._list(f"{layout.EVENTS_PREFIX}date=", start):
+        for key, _ in self._list(f"{layout.EVENTS_PREFIX}date=", start):
             if last_day and layout.date_of(key) > f"{last_day:%Y-%m-%d}":
                 return
             yield key
 
+    def landed(self) -> Iterator[tuple[str, datetime]]:
+        """Keys of all event objects by receipt date, with S3's instant of writing (whole seconds)."""
+        yield from self._list(f"{layout.EVENTS_PREFIX}date=")
+
     def bad_keys(self) -> Iterator[str]:
         """Keys of bad-row objects by receipt date."""
-        yield from self._list(f"{layout.BAD_PREFIX}date=")
+        for key, _ in self._list(f"{layout.BAD_PREFIX}date="):
+            yield key
 
     def replayed(self, bad_key: str) -> set[str]:
         """The ids of the rows of one bad object that have been replayed."""
         records = self._list(layout.replayed_prefix(bad_key))
-        return {row for key in records for row in layout.replayed_rows_from_object(self._get(key))}
+        return {row for key, _ in records for row in layout.replayed_rows_from_object(self._get(key))}
 
     def mark_replayed(self, bad_key: str, row_ids: Sequence[str]) -> None:
         """Record that these rows of one bad object have been replayed. Idempotent."""
@@ -116,14 +122,14 @@ class S3EventLog:
         except (BotocoreConnectionError, HTTPClientError) as error:
             raise TransientError("S3 did not answer a read") from error
 
-    def _list(self, prefix: str, start: str = "") -> Iterator[str]:
+    def _list(self, prefix: str, start: str = "") -> Iterator[tuple[str, datetime]]:
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=prefix, StartAfter=start
         )
         try:
             for page in pages:
                 for item in page.get("Contents", ()):
-                    yield item["Key"]
+                    yield item["Key"], item["LastModified"].astimezone(UTC)
         except ClientError as error:
             raise _as_ours(error, "list the lake") from error
         except (BotocoreConnectionError, HTTPClientError) as error:

@@ -35,4 +35,5 @@ def _image(image: dict[str, Any] | None) -> Image | None:
         applied["S"] if applied else None,
         int(image.get("outbox", {"N": "0"})["N"]),
         imported=image.get("imported", {"BOOL": False})["BOOL"],
+        rebuilt=image.get("rebuilt", {"BOOL": False})["BOOL"],
     )

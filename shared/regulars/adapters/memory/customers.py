@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from regulars.adapters import items
 from regulars.adapters.changes import Image, change_of
@@ -16,6 +17,8 @@ from regulars.domain.state import CustomerState
 from regulars.domain.stored import Applied, Change, Head, Stored
 from regulars.ports import ALL_PARTS, Part
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class _Row:
@@ -26,9 +29,10 @@ class _Row:
     imported: bool = False
     outbox: int = 0
     due_at: datetime | None = None
+    rebuilt: bool = False
 
     def image(self) -> Image:
-        return Image(self.doc, self.version, self.applied, self.outbox, imported=self.imported)
+        return Image(self.doc, self.version, self.applied, self.outbox, imported=self.imported, rebuilt=self.rebuilt)
 
 
 class MemoryCustomerStore:
@@ -44,11 +48,11 @@ class MemoryCustomerStore:
         return {node: self._head(node, parts) for node in nodes}
 
     def put_profile(self, node: str, profile: Profile, *, applied: Applied, expected: int, owner: str) -> None:
-        row = _Row(items.profile_text(profile), expected + 1, owner, items.applied_text(applied), applied.imported)
+        row = _row(items.profile_text(profile), applied, expected=expected, owner=owner)
         self._put(node, items.PROFILE, row, expected)
 
     def put_orders(self, node: str, orders: OrderBook, *, applied: Applied, expected: int, owner: str) -> None:
-        row = _Row(items.orders_text(orders), expected + 1, owner, items.applied_text(applied), applied.imported)
+        row = _row(items.orders_text(orders), applied, expected=expected, owner=owner)
         self._put(node, items.ORDERS, row, expected)
 
     def put_state(self, node: str, state: CustomerState, *, expected: int, owner: str) -> None:
@@ -99,7 +103,16 @@ class MemoryCustomerStore:
     def _head(self, node: str, parts: Sequence[Part] = ALL_PARTS) -> Head:
         profile, orders, state = (self._rows.get((node, part)) if part in parts else None for part in ALL_PARTS)
         return Head(
-            Stored(profile.doc, items.parsed_profile, profile.version, profile.owner) if profile else None,
-            Stored(orders.doc, items.parsed_orders, orders.version, orders.owner) if orders else None,
-            Stored(state.doc, items.parsed_state, state.version, state.owner) if state else None,
+            _stored(profile, items.parsed_profile) if profile else None,
+            _stored(orders, items.parsed_orders) if orders else None,
+            _stored(state, items.parsed_state) if state else None,
         )
+
+
+def _row(doc: str, applied: Applied, *, expected: int, owner: str) -> _Row:
+    facts = items.applied_text(applied)
+    return _Row(doc, expected + 1, owner, facts, imported=applied.imported, rebuilt=applied.rebuilt)
+
+
+def _stored(row: _Row, parse: Callable[[str], T]) -> Stored[T]:
+    return Stored(row.doc, parse, row.version, row.owner, rebuilt=row.rebuilt)

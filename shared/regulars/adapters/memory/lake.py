@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from regulars.adapters import lake_layout as layout
 from regulars.adapters.parquet import events_from_parquet
+from regulars.adapters.system import SystemClock
 from regulars.domain.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -13,13 +14,19 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from regulars.domain.events import BadRow, Event
+    from regulars.ports import Clock
 
 
 class MemoryEventLog:
-    """`EventLog` over a dict of objects. `objects` may be looked at and copied; only this class changes it."""
+    """`EventLog` over a dict of objects. `objects` may be looked at and copied; only this class changes it.
 
-    def __init__(self) -> None:
+    `clock` says when an object was written (the machine's clock unless given).
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
         self.objects: dict[str, bytes] = {}
+        self._clock = clock or SystemClock()
+        self._landed: dict[str, datetime] = {}
 
     def append(self, events: Sequence[Event]) -> list[str]:
         """One Parquet object for each receipt date; see EventLog.append."""
@@ -43,6 +50,10 @@ class MemoryEventLog:
         last = f"{last_day:%Y-%m-%d}" if last_day else "9999-12-31"
         return (key for key in self._list(layout.EVENTS_PREFIX) if first <= layout.date_of(key) <= last)
 
+    def landed(self) -> Iterator[tuple[str, datetime]]:
+        """Keys of all event objects by receipt date, with their instants of writing."""
+        return ((key, self._landed[key]) for key in self._list(layout.EVENTS_PREFIX))
+
     def bad_keys(self) -> Iterator[str]:
         """Keys of bad-row objects by receipt date."""
         return self._list(layout.BAD_PREFIX)
@@ -60,6 +71,7 @@ class MemoryEventLog:
         keys = []
         for key, body in objects:
             self.objects.setdefault(key, body)
+            self._landed.setdefault(key, self._clock.now())
             keys.append(key)
         return keys
 

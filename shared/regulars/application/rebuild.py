@@ -1,0 +1,212 @@
+"""Rebuild: the projection made anew from the log, while the shop goes on, and without sending anything.
+
+Why nothing is lost: a node's items are read *before* the log is listed, and written under the version that was read.
+What the stored value had taken in was in the log before it was read, so it is in the rebuilt value too; what is written
+in between moves the version on, and then the node is read and the log listed again. What has landed and was not yet
+folded is in the rebuilt value, and among the ids that it remembers, so its delivery changes nothing.
+
+Why nothing is sent: the write says that it was a rebuild, and the evaluation takes what it changes for history
+(`engine.REBUILD`): entries and exits are told with that trigger, campaigns that wait go on waiting, none is started.
+
+A node that the log does not know is left as it is: a log that is not there must not empty the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from regulars.application.rebuild_log import LoggedFact, LogReader, OutOfTimeError, logged_fact
+from regulars.domain.errors import VersionConflictError
+from regulars.domain.history import History, history_of, is_same, remembering
+from regulars.domain.orders import OrderBook
+from regulars.domain.profile import Profile
+from regulars.domain.stored import REBUILT, Head
+from regulars.ports import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from regulars.ports import Clock, CustomerStore, EventLog, Ids, ProgramStore, Spill
+
+_ATTEMPTS = 5
+_AT_ONCE = 500
+
+
+@dataclass(slots=True)
+class RebuildReport:
+    """Nodes of the log that were compared (`nodes`), and of these: the stored value was the log's (`same`), another
+    (`different`), or not there (`missing`); `rebuilt` were written.
+
+    Left alone: `unsettled` ones, which differ but may have something on its way; `overfull` ones, which hold as much as
+    an item can; `busy` ones, which changed faster than they could be rebuilt. `complete`: the time sufficed.
+    """
+
+    objects: int = 0
+    events: int = 0
+    nodes: int = 0
+    same: int = 0
+    different: int = 0
+    missing: int = 0
+    rebuilt: int = 0
+    unsettled: int = 0
+    overfull: int = 0
+    busy: int = 0
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Every `of`-th node by hash: the `index`-th such share, from 0. Which one a node is in never changes."""
+
+    index: int
+    of: int
+
+    def __contains__(self, node: object) -> bool:
+        return isinstance(node, str) and crc32(node[::-1].encode()) % self.of == self.index
+
+
+EVERYBODY = Slice(0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """What to do with a node that differs. `repair`: write it. `settled`: the instant up to which everything that
+    landed is taken to be folded; who has later facts is left alone (None: nobody is). `until`: when to stop."""
+
+    repair: bool = True
+    settled: datetime | None = None
+    until: datetime | None = None
+
+
+class Rebuild:
+    """Call it with the nodes (any container) to rebuild. Raises TransientError; running it again goes on."""
+
+    def __init__(
+        self, *, log: EventLog, store: CustomerStore, programs: ProgramStore, spill: Spill, clock: Clock, ids: Ids
+    ) -> None:
+        self._log = log
+        self._store = store
+        self._programs = programs
+        self._spill = spill
+        self._clock = clock
+        self._ids = ids
+
+    def __call__(
+        self,
+        wanted: Slice | frozenset[str] = EVERYBODY,
+        doing: Doing = Doing(),
+        *,
+        on_progress: Callable[[RebuildReport], None] = lambda _report: None,
+    ) -> RebuildReport:
+        """Compare, and write where asked. `on_progress` hears after each group of nodes."""
+        program = self._programs.current().compiled
+        report = RebuildReport()
+        reader = LogReader(
+            log=self._log,
+            spill=self._spill,
+            clock=self._clock,
+            currency=program.currency,
+            wanted=wanted.__contains__,
+            settled=doing.settled or self._clock.now(),
+            until=doing.until,
+        )
+        try:
+            reader.catch_up()
+            for group in range(self._spill.groups):
+                self._group(group, reader, program.plan, doing, report)
+                on_progress(report)
+        except OutOfTimeError:
+            report.complete = False
+        report.objects, report.events = reader.objects, reader.events
+        return report
+
+    def _group(
+        self, group: int, reader: LogReader, plan: Mapping[str, int], doing: Doing, report: RebuildReport
+    ) -> None:
+        """The nodes of one group; those that changed meanwhile again, with what has landed since."""
+        lines = self._spill.take(group)
+        nodes = sorted(lines)
+        report.nodes += len(nodes)
+        for attempt in range(_ATTEMPTS):
+            if not nodes:
+                return
+            heads: dict[str, Head] = {}
+            for start in range(0, len(nodes), _AT_ONCE):
+                heads |= self._store.heads(nodes[start : start + _AT_ONCE], parts=(Part.PROFILE, Part.ORDERS))
+            reader.catch_up()
+            for node, more in self._spill.take(group).items():
+                lines.setdefault(node, []).extend(more)
+            nodes = [
+                node
+                for node in nodes
+                if not self._node(
+                    node,
+                    [logged_fact(line) for line in lines[node]],
+                    heads[node],
+                    plan=plan,
+                    doing=doing,
+                    report=report,
+                    first=not attempt,
+                )
+            ]
+        report.busy += len(nodes)
+
+    def _node(
+        self,
+        node: str,
+        facts: Sequence[LoggedFact],
+        head: Head,
+        *,
+        plan: Mapping[str, int],
+        doing: Doing,
+        report: RebuildReport,
+        first: bool,
+    ) -> bool:
+        """Compare one node, and rebuild it where asked. False when somebody else wrote it meanwhile."""
+        made = history_of((known.fact for known in facts), plan)
+        stored = head.fragment()
+        profile_differs = not is_same(stored.profile, made.profile, plan)
+        if not profile_differs and stored.orders == made.orders:
+            report.same += first
+            return True
+        if doing.settled is not None and (made.overfull or any(known.unsettled for known in facts)):
+            report.overfull += made.overfull
+            report.unsettled += not made.overfull
+            return True
+        if first:
+            missing = _is_missing(head, made)
+            report.missing += missing
+            report.different += not missing
+        if not doing.repair:
+            return True
+        try:
+            if stored.orders != made.orders:
+                self._put_orders(node, made, head)
+            if profile_differs:
+                self._put_profile(node, made, {known.fact.id for known in facts if known.fresh}, head)
+        except VersionConflictError:
+            return False
+        report.rebuilt += 1
+        return True
+
+    def _put_orders(self, node: str, made: History, head: Head) -> None:
+        expected = head.orders.version if head.orders else 0
+        self._store.put_orders(node, made.orders, applied=REBUILT, expected=expected, owner=self._ids.new())
+
+    def _put_profile(self, node: str, made: History, fresh: set[str], head: Head) -> None:
+        """With the ids of whatever may come again, and the consents in their ledger first."""
+        known = head.profile.value.seen_ids() if head.profile else set[str]()
+        profile = remembering(made.profile, made.ids & (fresh | known))
+        if made.consents:
+            self._store.append_consents(node, made.consents)
+        expected = head.profile.version if head.profile else 0
+        self._store.put_profile(node, profile, applied=REBUILT, expected=expected, owner=self._ids.new())
+
+
+def _is_missing(head: Head, made: History) -> bool:
+    """Whether one of the items that the log makes is not there at all."""
+    return (head.profile is None and made.profile != Profile()) or (head.orders is None and made.orders != OrderBook())
