@@ -50,7 +50,7 @@ class World:
 
     def __init__(self, program: Program | None = None, now: datetime = START) -> None:
         self.clock = FixedClock(now)
-        self.log = MemoryEventLog()
+        self.log = MemoryEventLog(self.clock)
         self.store = MemoryCustomerStore()
         self.programs = MemoryProgramStore(program or starter_program())
         self.messages, self.events, self.due = MemoryQueue(), MemoryQueue(), MemoryQueue()
