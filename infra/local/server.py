@@ -71,18 +71,25 @@ class Server:
 
     def _application(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
-        return self._answer(request)(environ, start_response)
+        path = _target(request).partition("?")[0]
+        if self._site is not None and not self._cloud.routes(request.method, path):
+            return self._site(request)(environ, start_response)
+        return answer(self._cloud, request)(environ, start_response)
 
-    def _answer(self, request: Request) -> Response:
-        path = request.environ.get("RAW_URI", request.full_path)
-        if self._site is not None and not self._cloud.routes(request.method, path.partition("?")[0]):
-            return self._site(request)
-        answer = self._cloud.request(
-            request.method, path, list(request.headers.items()), request.get_data(), source_ip="127.0.0.1"
-        )
-        response = Response(answer.body, answer.status)
-        response.headers.clear()
-        response.headers.extend({**answer.headers, "content-length": str(len(answer.body))})
-        for cookie in answer.cookies:
-            response.headers.add("set-cookie", cookie)
-        return response
+
+def _target(request: Request) -> str:
+    """Path and query as they were on the wire."""
+    return str(request.environ.get("RAW_URI", request.full_path))
+
+
+def answer(cloud: LocalCloud, request: Request) -> Response:
+    """What the cloud's HTTP API answers to a WSGI request."""
+    given = cloud.request(
+        request.method, _target(request), list(request.headers.items()), request.get_data(), source_ip="127.0.0.1"
+    )
+    response = Response(given.body, given.status)
+    response.headers.clear()
+    response.headers.extend({**given.headers, "content-length": str(len(given.body))})
+    for cookie in given.cookies:
+        response.headers.add("set-cookie", cookie)
+    return response

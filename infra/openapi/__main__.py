@@ -15,8 +15,8 @@ BUILT = Path(__file__).parents[2] / "functions" / "collect" / "openapi.json"
 
 
 def text() -> str:
-    """The file's text, the same for the same models."""
-    return orjson.dumps(document(), option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2).decode() + "\n"
+    """The file's text, the same for the same models; on one line, since a cold start reads it."""
+    return orjson.dumps(document(), option=orjson.OPT_SORT_KEYS).decode() + "\n"
 
 
 def main() -> int:

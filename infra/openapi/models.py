@@ -19,8 +19,12 @@ Whole = Annotated[int, Field(ge=-(2**63), le=2**64 - 1)]
 Object = dict[str, Any]
 Identifier = Annotated[
     Annotated[str, Field(max_length=MAX_ID_CHARS)] | Whole | None,
-    Field(description="Printable text or a whole number. Values that stand for nobody (null, 0, guest, ...) are none."),
+    Field(
+        description="Printable text or a whole number. Values that stand for nobody (null, 0, guest, ...) are none.",
+        examples=["c-42"],
+    ),
 ]
+SecondId = Annotated[Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS)] | Whole, Field(examples=["g-7"])]
 Instant = Annotated[
     Any,
     Field(
@@ -29,7 +33,10 @@ Instant = Annotated[
         examples=["2026-11-22T09:29:58Z", 1795339798000],
     ),
 ]
-Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS, description="Printable characters.")]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_NAME_CHARS, description="Printable characters.", examples=["Product Viewed"]),
+]
 
 
 class ErrorCode(StrEnum):
@@ -159,13 +166,13 @@ class Screen(Page):
 class Group(Call):
     """Somebody belongs to a group, whose traits are in `traits`."""
 
-    groupId: Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS)] | Whole  # noqa: N815
+    groupId: SecondId  # noqa: N815
 
 
 class Alias(Call):
     """`userId` was known as `previousId` before."""
 
-    previousId: Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS)] | Whole  # noqa: N815
+    previousId: SecondId  # noqa: N815
 
 
 class TrackMember(Track):

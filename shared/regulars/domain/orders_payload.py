@@ -124,7 +124,7 @@ class OrderPayload(_Payload):
     placed_at: Instant
     updated_at: Instant | None = None
     status: Literal["placed", "paid", "fulfilled", "cancelled", "refunded"]
-    currency: str
+    currency: Annotated[str, Field(examples=["EUR"])]
     total: Amount
     refunded: Amount = 0
     discount: Amount = 0
@@ -132,7 +132,9 @@ class OrderPayload(_Payload):
     tax: Amount = 0
     coupons: Annotated[tuple[Annotated[str, Field(max_length=255)], ...], Field(max_length=50, strict=False)] = ()
     channel: Literal["online", "store"] = "online"
-    customer: CustomerPayload = CustomerPayload()
+    customer: Annotated[CustomerPayload, Field(examples=[{"user_id": "c-42", "email": "ada@example.com"}])] = (
+        CustomerPayload()
+    )
     anonymous_id: Identifier = None
     products: Annotated[tuple[ProductPayload, ...], Field(max_length=1_000, strict=False)] = ()
 
