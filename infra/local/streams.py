@@ -23,10 +23,12 @@ from infra.local.queues import failed_identifiers, put_message
 from infra.local.template import ACCOUNT, REGION, Stack
 
 if TYPE_CHECKING:
-    from moto.dynamodb.models.table import Table
+    from moto.dynamodb.models.table import StreamShard
 
 _BATCH_BUDGET: Final = 5 * 1024 * 1024
 _FOR_EVER: Final = -1
+_KEPT: Final = 1000
+"""Records that stay readable after they were delivered (on AWS: those of a day)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class StreamSource:
         self._calls = calls
         self._now = now
         self._waiting: deque[_Batch] = deque()
+        self._next: int | None = None
 
     def pump(self) -> bool:
         """One invocation, if there is a record to deliver. Says whether there was."""
@@ -144,7 +147,7 @@ class StreamSource:
             "version": "1.0",
             "timestamp": self._now().astimezone(UTC).isoformat(),
             "DDBStreamBatchInfo": {
-                "shardId": "shardId-local",
+                "shardId": _shard(self._arn).id,
                 "startSequenceNumber": first["SequenceNumber"],
                 "endSequenceNumber": last["SequenceNumber"],
                 "batchSize": len(batch.records),
@@ -154,14 +157,14 @@ class StreamSource:
         put_message(self._failure_queue, orjson.dumps(document).decode())
 
     def _read(self) -> list[dict[str, Any]]:
-        """The new records that pass the filter; they are taken out of moto, which would keep them for ever."""
-        shard = _table(self._arn).stream_shard
-        if shard is None or not shard.items:
-            return []
-        raw = [item.record for item in shard.items]
-        # The next sequence number is the start plus what is there.
-        shard.starting_sequence_number += len(shard.items)
-        shard.items.clear()
+        """The new records that pass the filter. AWS keeps a day's; moto would keep all, so old ones are taken out."""
+        shard = _shard(self._arn)
+        first = shard.starting_sequence_number
+        raw = [item.record for item in shard.items[(first if self._next is None else self._next) - first :]]
+        self._next = first + len(shard.items)
+        if (surplus := len(shard.items) - _KEPT) > 0:
+            shard.starting_sequence_number += surplus
+            del shard.items[:surplus]
         envelopes = (self._envelope(record) for record in tidied(raw))
         return [record for record in envelopes if self._passes(record)]
 
@@ -196,8 +199,11 @@ def tidied(records: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
         yield record
 
 
-def _table(stream_arn: str) -> Table:
-    return dynamodb_backends[ACCOUNT][REGION].get_table(stream_arn.split("/")[1])
+def _shard(stream_arn: str) -> StreamShard:
+    shard = dynamodb_backends[ACCOUNT][REGION].get_table(stream_arn.split("/")[1]).stream_shard
+    if shard is None:
+        raise LookupError("the table has no stream")
+    return shard
 
 
 def due_instants(table_name: str, attribute: str = "due_at") -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,8 +13,16 @@ from regulars.domain.errors import PermanentError, TransientError
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Iterator
+
+    from regulars.application.rebuild import RebuildReport
 
 _DAYS = click.DateTime(formats=["%Y-%m-%d"])
+_NODE = re.compile(r"[uepa]_[0-9a-f]{32}")
+_QUEUES = ("events", "landed", "due", "messages", "feedback", "stream", "schedules")
+_BUCKET = click.option("--bucket", envvar="BUCKET_NAME", required=True, help="The lake's bucket (or BUCKET_NAME).")
+_TABLE = click.option("--table", envvar="TABLE_NAME", required=True, help="The customers' table (or TABLE_NAME).")
+_STACK = click.option("--stack", envvar="STACK_NAME", default="regulars", show_default=True, help="The stack's name.")
 
 
 @click.group()
@@ -21,7 +31,7 @@ def main() -> None:
 
 
 @main.command("replay-bad")
-@click.option("--bucket", envvar="BUCKET_NAME", required=True, help="The lake's bucket (or BUCKET_NAME).")
+@_BUCKET
 @click.option("--code", help="Only rows rejected with this code (docs/error-codes.md).")
 @click.option("--from", "first", type=_DAYS, help="Only rows received on this UTC day or later.")
 @click.option("--to", "end", type=_DAYS, help="Only rows received before this UTC day.")
@@ -44,6 +54,121 @@ def replay_bad(bucket: str, code: str | None, first: datetime | None, end: datet
     click.echo(f"{report.rows} rows read, {report.replayed} {verb} as {report.events} events")
     _tell("still bad", report.still_bad)
     _tell("of a stage that nobody reads again", report.unknown_stage)
+
+
+@main.command()
+@_STACK
+@_BUCKET
+@_TABLE
+@click.option(
+    "--queue", "names", multiple=True, type=click.Choice(_QUEUES), help="Only this one (more than once: these)."
+)
+@click.option("--dry-run", is_flag=True, help="Only count what waits.")
+def redrive(stack: str, bucket: str, table: str, names: tuple[str, ...], *, dry_run: bool) -> None:
+    """Send dead letters back to where they came from, after what killed them was mended.
+
+    Nothing is deleted before it has been dealt with, so it is safe to repeat. docs/recovery.md says what becomes of the
+    letters of each queue.
+    """
+    from regulars.runtime.recovery import redrive as compose  # noqa: PLC0415
+
+    with _trouble():
+        report = compose(stack, bucket, table)(names or None, dry_run=dry_run)
+    for name, waiting in report.waiting.items():
+        done = ", ".join(f"{number} {what}" for what, number in sorted(report.done[name].items()))
+        click.echo(f"{name}: {waiting} waiting" + (f"; {done}" if done else ""))
+    if report.customers:
+        click.echo(f"{report.customers} customers' nodes brought up or rebuilt")
+
+
+@main.command()
+@_BUCKET
+@_TABLE
+@click.option(
+    "--customer", "customers", multiple=True, metavar="NODE", help="A node id, or user:ID, email:..., phone:..."
+)
+@click.option("--all", "everybody", is_flag=True, help="All customers.")
+@click.option("--dry-run", is_flag=True, help="Only compare.")
+def rebuild(bucket: str, table: str, customers: tuple[str, ...], *, everybody: bool, dry_run: bool) -> None:
+    """Make profiles and orders anew from the lake, while the shop goes on; nobody is written to because of it.
+
+    Safe to repeat: what is right is not written.
+    """
+    from regulars.application.rebuild import EVERYBODY, Doing  # noqa: PLC0415
+    from regulars.runtime.recovery import rebuild as compose  # noqa: PLC0415
+
+    if bool(customers) == everybody:
+        raise click.UsageError("say either --all or --customer")
+    nodes = [_node(text) for text in customers]
+    with _trouble(), compose(bucket, table) as use_case:
+        report = use_case(EVERYBODY if everybody else use_case.members(nodes), Doing(repair=not dry_run))
+    _tell_rebuild(report)
+
+
+@main.command()
+@_STACK
+@_BUCKET
+@_TABLE
+@click.option("--repair/--no-repair", default=True, show_default=True, help="Whether to rebuild what differs.")
+@click.option("--sample", default=1, show_default=True, type=click.IntRange(1), help="Only one node in so many.")
+@click.option("--share", default=0, show_default=True, type=click.IntRange(0), help="Which share of a sample, from 0.")
+def reconcile(stack: str, bucket: str, table: str, sample: int, share: int, *, repair: bool) -> None:
+    """Compare the profiles with the lake, and rebuild what differs; bring up who is overdue. Runs nightly by itself.
+
+    What landed within the last hour is left alone, and nothing is repaired while something waits to be folded.
+    """
+    from regulars.application.rebuild import Slice  # noqa: PLC0415
+    from regulars.runtime.recovery import queue_url  # noqa: PLC0415
+    from regulars.runtime.recovery import reconcile as compose  # noqa: PLC0415
+
+    with _trouble():
+        due, *waiting = (queue_url(stack, name) for name in ("due", "landed", "landed-dlq"))
+        with compose(bucket, table, due=due, waiting=tuple(waiting)) as use_case:
+            report = use_case(Slice(share % sample, sample), repair=repair)
+    _tell_rebuild(report.compared)
+    click.echo(
+        f"{report.overdue} customers overdue, {report.dangling} of them with an outbox; brought up: {_yes(repair)}"
+    )
+    if report.backlog:
+        click.echo(f"{report.backlog} messages wait to be folded, so nothing was rebuilt")
+
+
+def _tell_rebuild(report: RebuildReport) -> None:
+    click.echo(f"{report.events} events in {report.objects} objects read, {report.nodes} nodes compared")
+    click.echo(f"{report.different} different, {report.missing} missing, {report.rebuilt} rebuilt")
+    for what, number in (
+        ("may have something on its way", report.unsettled),
+        ("hold as much as an item can", report.overfull),
+        ("kept changing; run it again", report.busy),
+    ):
+        if number:
+            click.echo(f"  {number} left alone: {what}")
+
+
+def _yes(done: bool) -> str:  # noqa: FBT001
+    return "yes" if done else "no"
+
+
+def _node(text: str) -> str:
+    """A node id as it is, or made of `kind:value`. Raises click.UsageError when it is neither."""
+    from regulars.domain.identity import NodeKind, node_id, normalised_email, normalised_phone  # noqa: PLC0415
+
+    if _NODE.fullmatch(text):
+        return text
+    kind, _, value = text.partition(":")
+    normalise = {"email": normalised_email, "phone": normalised_phone}.get(kind, str)
+    if kind not in set(NodeKind) or not (normal := normalise(value)):
+        raise click.UsageError("a customer is a node id, or user:ID, email:ADDRESS, phone:+NUMBER, anonymous:ID")
+    return node_id(NodeKind(kind), normal)
+
+
+@contextmanager
+def _trouble() -> Iterator[None]:
+    """What does not work is one line."""
+    try:
+        yield
+    except (TransientError, PermanentError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _tell(what: str, counts: Counter[str]) -> None:

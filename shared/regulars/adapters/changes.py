@@ -33,12 +33,20 @@ def change_of(id_: str, node: str, kind: str, before: Image | None, after: Image
         return None
     applied = parsed_applied(after.applied)
     if applied is None:
-        old = _parsed(kind, before.doc) if before is not None and after.rebuilt else None
+        old = _replaced(kind, before.doc) if before is not None and after.rebuilt else None
         new = _parsed(kind, after.doc)
         return FragmentChange(id_, node, after.version, old, new, None, after.imported, after.rebuilt)
     empty: Profile | OrderBook = Profile() if kind == PROFILE else OrderBook()
     known = empty if before is None else _parsed(kind, before.doc)
     return FragmentChange(id_, node, after.version, known, None, applied)
+
+
+def _replaced(kind: str, doc: str) -> Profile | OrderBook | None:
+    """What a rebuild replaced; None where that was nothing that can be read."""
+    try:
+        return _parsed(kind, doc)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return None
 
 
 def _parsed(kind: str, doc: str) -> Profile | OrderBook:

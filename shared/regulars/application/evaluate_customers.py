@@ -150,7 +150,7 @@ class EvaluateCustomers:
             # More about this customer is on its way: do not let time pass for it before that has come.
             now = max(fact.received_at for fact in facts)
         rebuilt = _rebuilt(task.members, changes, heads, before)
-        if changes and changes[0].rebuilt:
+        if changes and changes[0].rebuilt and all(change.before is not None for change in changes):
             # What was due before the rebuild is decided on what was known then, and is not silent.
             customer = customer_of(
                 root, _before(task.members, changes, heads), plan=program.plan, currency=program.currency, now=now

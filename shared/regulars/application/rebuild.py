@@ -13,24 +13,27 @@ A node that the log does not know is left as it is: a log that is not there must
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from zlib import crc32
 
+from regulars.application.neighbourhood import Neighbourhood
 from regulars.application.rebuild_log import LoggedFact, LogReader, OutOfTimeError, logged_fact
 from regulars.domain.errors import VersionConflictError
 from regulars.domain.history import History, history_of, is_same, remembering
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
-from regulars.domain.stored import REBUILT, Head
+from regulars.domain.stored import REBUILT, Head, Stored
 from regulars.ports import Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from regulars.ports import Clock, CustomerStore, EventLog, Ids, ProgramStore, Spill
+
+T = TypeVar("T")
 
 _ATTEMPTS = 5
 _AT_ONCE = 500
@@ -124,6 +127,12 @@ class Rebuild:
         report.objects, report.events = reader.objects, reader.events
         return report
 
+    def members(self, nodes: Iterable[str]) -> frozenset[str]:
+        """All nodes of the customers that these nodes belong to, as far as the table knows."""
+        some = frozenset(nodes)
+        nearby = Neighbourhood(self._store, some, {})
+        return some.union(*(nearby.members(node) for node in some))
+
     def _group(
         self, group: int, reader: LogReader, plan: Mapping[str, int], doing: Doing, report: RebuildReport
     ) -> None:
@@ -168,9 +177,9 @@ class Rebuild:
     ) -> bool:
         """Compare one node, and rebuild it where asked. False when somebody else wrote it meanwhile."""
         made = history_of((known.fact for known in facts), plan)
-        stored = head.fragment()
-        profile_differs = not is_same(stored.profile, made.profile, plan)
-        if not profile_differs and stored.orders == made.orders:
+        profile, orders = _read(head.profile, Profile()), _read(head.orders, OrderBook())
+        profile_differs = profile is None or not is_same(profile, made.profile, plan)
+        if not profile_differs and orders == made.orders:
             report.same += first
             return True
         if doing.settled is not None and (made.overfull or any(known.unsettled for known in facts)):
@@ -184,10 +193,11 @@ class Rebuild:
         if not doing.repair:
             return True
         try:
-            if stored.orders != made.orders:
+            if orders != made.orders:
                 self._put_orders(node, made, head)
             if profile_differs:
-                self._put_profile(node, made, {known.fact.id for known in facts if known.fresh}, head)
+                remembered = {known.fact.id for known in facts if known.fresh}
+                self._put_profile(node, made, remembered | (profile.seen_ids() if profile else set()), head)
         except VersionConflictError:
             return False
         report.rebuilt += 1
@@ -197,14 +207,23 @@ class Rebuild:
         expected = head.orders.version if head.orders else 0
         self._store.put_orders(node, made.orders, applied=REBUILT, expected=expected, owner=self._ids.new())
 
-    def _put_profile(self, node: str, made: History, fresh: set[str], head: Head) -> None:
+    def _put_profile(self, node: str, made: History, remembered: set[str], head: Head) -> None:
         """With the ids of whatever may come again, and the consents in their ledger first."""
-        known = head.profile.value.seen_ids() if head.profile else set[str]()
-        profile = remembering(made.profile, made.ids & (fresh | known))
+        profile = remembering(made.profile, made.ids & remembered)
         if made.consents:
             self._store.append_consents(node, made.consents)
         expected = head.profile.version if head.profile else 0
         self._store.put_profile(node, profile, applied=REBUILT, expected=expected, owner=self._ids.new())
+
+
+def _read(stored: Stored[T] | None, empty: T) -> T | None:
+    """The stored value, `empty` where there is none; None where nobody can read it."""
+    if stored is None:
+        return empty
+    try:
+        return stored.value
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return None
 
 
 def _is_missing(head: Head, made: History) -> bool:

@@ -94,7 +94,7 @@ class FragmentChange:
 
     `id` is the record's sequence number. `before` is the value before the write where `applied` says which facts it
     folded in, one by one; without `applied` `after` is the value to take as a whole, `imported` if all of it is
-    history. A change that was `rebuilt` has both `after` and, where there was one, `before`.
+    history. A change that was `rebuilt` has both `after` and, where there was a readable one, `before`.
     """
 
     id: str

@@ -19,14 +19,21 @@ def landed_keys(records: Iterable[dict[str, Any]]) -> tuple[list[tuple[str, list
     landed, poison = [], set()
     for record in records:
         try:
-            notification = json.loads(record["body"])
-            entries = notification.get("Records", ())
-            keys = [unquote_plus(entry["s3"]["object"]["key"]) for entry in entries]
-        except (ValueError, KeyError, TypeError, AttributeError):
+            keys = landed_keys_of(record["body"])
+        except (ValueError, KeyError, TypeError):
             poison.add(record["messageId"])
             continue
         landed.append((record["messageId"], keys))
     return landed, frozenset(poison)
+
+
+def landed_keys_of(body: str) -> list[str]:
+    """The keys of new objects that an S3 notification names. Raises ValueError when it is none."""
+    try:
+        entries = json.loads(body).get("Records", ())
+        return [unquote_plus(entry["s3"]["object"]["key"]) for entry in entries]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("not a notification of S3's") from error
 
 
 def stream_changes(records: Iterable[dict[str, Any]]) -> tuple[list[Change], frozenset[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 
 class SettingsError(Exception):
@@ -20,6 +21,11 @@ def required(name: str) -> str:
 def optional(name: str, default: str) -> str:
     """The value of an environment variable, or `default` where it is missing or empty."""
     return os.environ.get(name) or default
+
+
+def program_folder() -> Path:
+    """Where the marketing program is: PROGRAM_PATH, or `program` in the function's folder."""
+    return Path(optional("PROGRAM_PATH", "program"))
 
 
 def pairs(name: str) -> dict[str, str]:

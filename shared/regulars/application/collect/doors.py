@@ -30,6 +30,8 @@ STAGE = "collect"
 """A bad row's stage is `collect/<door>`: the normaliser that reads its original again."""
 
 BATCH, MEMBER, PIXEL = "batch", "member", "pixel"
+_KEPT_LEVELS = 100
+"""Of a member that is too deep to be written out whole: many times what an event may have."""
 
 
 @dataclass(slots=True)
@@ -118,10 +120,10 @@ def _member(  # noqa: PLR0917 - a step of `batch`
     """Take one member; its number of keys."""
     if not isinstance(member, dict):
         raise BadInputError("bad_shape", "a member of a batch must be an object")
+    keys = checked(member)  # its depth, too: what is read may be too deep to be written
     # Only a request larger than an event can hold an event that is too large.
     if len(raw) > MAX_EVENT_BYTES and len(orjson.dumps(member)) > MAX_EVENT_BYTES:
         raise BadInputError("too_large", f"an event has at most {MAX_EVENT_BYTES} bytes")
-    keys = checked(member)
     item = _with_context(member, context)
     normalised.take(event_of(item, _call(item), receipt, ids, sent_at), receipt)
     return keys
@@ -151,7 +153,19 @@ def _original(member: object, context: dict[str, Any] | None, sent_at: object) -
         member = _with_context(member, context)
         if sent_at is not None:
             member = {**member, "sentAt": sent_at}
-    return orjson.dumps(member)
+    try:
+        return orjson.dumps(member)
+    except orjson.JSONEncodeError:  # reads 1,024 levels and writes 254
+        return orjson.dumps(_cut_off(member, _KEPT_LEVELS))
+
+
+def _cut_off(value: object, levels: int) -> object:
+    """A copy with null in the place of what lies deeper."""
+    if isinstance(value, dict):
+        return {key: _cut_off(inner, levels - 1) for key, inner in value.items()} if levels else None
+    if isinstance(value, list):
+        return [_cut_off(inner, levels - 1) for inner in value] if levels else None
+    return value
 
 
 def member(raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids) -> Normalised:

@@ -1,0 +1,120 @@
+"""The composition of what puts things right: rebuild, reconcile, redrive; by an operator's hand or by night."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from regulars.adapters.aws.customers import DynamoCustomerStore
+from regulars.adapters.aws.dead_letters import DynamoTableStream, SqsDeadLetters
+from regulars.adapters.aws.dynamo import dynamo_client
+from regulars.adapters.aws.lake import S3EventLog
+from regulars.adapters.aws.program import S3ProgramStore
+from regulars.adapters.aws.queue import SqsQueue, sqs_client
+from regulars.adapters.spill import DiskSpill
+from regulars.adapters.system import RandomIds, SystemClock
+from regulars.application.rebuild import Rebuild
+from regulars.application.reconcile import Reconcile, tonight
+from regulars.application.redrive import LANDED, SCHEDULES, STREAM, Deployment, Redrive
+from regulars.domain.errors import PermanentError
+from regulars.runtime.envelopes import landed_keys_of
+from regulars.runtime.settings import optional, program_folder, required
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from regulars.application.rebuild import RebuildReport
+    from regulars.application.reconcile import ReconcileReport
+    from regulars.application.redrive import RedriveReport
+
+QUEUES = ("events", LANDED, "due", "messages", "feedback", STREAM, SCHEDULES)
+"""The dead-letter queues of a stack, without the stack's name and `-dlq`."""
+_LAST_WORDS = timedelta(seconds=60)
+"""Time kept back at the end of a function's life."""
+
+
+@contextmanager
+def rebuild(bucket: str, table: str) -> Iterator[Rebuild]:
+    """Rebuild a table from a bucket, with a spill on the local disk that is gone afterwards."""
+    s3 = botocore.session.get_session().create_client("s3", config=_s3_config())
+    with DiskSpill() as spill:
+        yield Rebuild(
+            log=S3EventLog(s3, bucket),
+            store=DynamoCustomerStore(dynamo_client(), table),
+            programs=S3ProgramStore(s3, bucket, program_folder(), clock=SystemClock()),
+            spill=spill,
+            clock=SystemClock(),
+            ids=RandomIds(),
+        )
+
+
+@contextmanager
+def reconcile(bucket: str, table: str, *, due: str, waiting: tuple[str, ...]) -> Iterator[Reconcile]:
+    """Reconcile a table with a bucket; `due` and `waiting` are the URLs of the due queue and of the queues of what has
+    landed."""
+    sqs = sqs_client()
+    with rebuild(bucket, table) as rebuilder:
+        yield Reconcile(
+            rebuild=rebuilder,
+            store=DynamoCustomerStore(dynamo_client(), table),
+            due=SqsQueue(sqs, due),
+            waiting=tuple(SqsDeadLetters(sqs, url) for url in waiting),
+            clock=SystemClock(),
+        )
+
+
+def nightly() -> Callable[[timedelta], ReconcileReport]:
+    """The function's: tonight's share of the nodes of TABLE_NAME, one of RECONCILE_SLICES; takes the time that is
+    left."""
+    bucket, table, due = required("BUCKET_NAME"), required("TABLE_NAME"), required("DUE_QUEUE_URL")
+    waiting = (required("LANDED_QUEUE_URL"), required("LANDED_DLQ_URL"))
+    slices = int(optional("RECONCILE_SLICES", "1"))
+    clock = SystemClock()
+
+    def run(left: timedelta) -> ReconcileReport:
+        now = clock.now()
+        with reconcile(bucket, table, due=due, waiting=waiting) as use_case:
+            return use_case(tonight(now, slices), until=now + left - _LAST_WORDS)
+
+    return run
+
+
+def queue_url(stack: str, name: str) -> str:
+    """The URL of a stack's queue. Raises PermanentError when there is none."""
+    try:
+        return str(sqs_client().get_queue_url(QueueName=f"{stack}-{name}")["QueueUrl"])
+    except ClientError as error:
+        raise PermanentError(f"there is no queue {stack}-{name}, or it may not be looked at") from error
+
+
+def redrive(stack: str, bucket: str, table: str) -> Callable[..., RedriveReport]:
+    """Redrive a stack's dead letters: takes `names` of queues and `dry_run`."""
+    sqs, session = sqs_client(), botocore.session.get_session()
+    s3 = session.create_client("s3", config=_s3_config())
+    sources = {name: None if name in (STREAM, SCHEDULES) else SqsQueue(sqs, queue_url(stack, name)) for name in QUEUES}
+    deployment = Deployment(
+        queues={
+            name: (SqsDeadLetters(sqs, queue_url(stack, f"{name}-dlq")), source) for name, source in sources.items()
+        },
+        due=SqsQueue(sqs, queue_url(stack, "due")),
+        stream=DynamoTableStream(session.create_client("dynamodbstreams")),
+        log=S3EventLog(s3, bucket),
+        store=DynamoCustomerStore(dynamo_client(), table),
+        clock=SystemClock(),
+        keys_of=landed_keys_of,
+    )
+    return Redrive(deployment, lambda nodes: _rebuilt(bucket, table, nodes))
+
+
+def _rebuilt(bucket: str, table: str, nodes: frozenset[str]) -> RebuildReport:
+    with rebuild(bucket, table) as use_case:
+        return use_case(nodes)
+
+
+def _s3_config() -> Config:
+    return Config(retries={"mode": "standard", "total_max_attempts": 4}, read_timeout=20)
