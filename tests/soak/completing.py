@@ -39,9 +39,12 @@ def completed(path: str, raw: bytes) -> bytes:
 
 
 def _complete_call(call: dict[str, Any]) -> None:
-    for name in ("userId", "anonymousId", "groupId", "previousId"):
-        if _is_id(call.get(name), longest=255) and (name in call or name == "anonymousId"):
+    for name in ("userId", "anonymousId"):
+        if _is_id(call.get(name), longest=255):
             call[name] = "a-1"
+    for name in ("groupId", "previousId"):  # which must be there
+        if call.get(name) not in (None, "") and _is_id(call[name], longest=255):
+            call[name] = "g-1"
     for name in ("event", "name"):
         if isinstance(call.get(name), str) and 0 < len(call[name]) <= 255:
             call[name] = "Product Viewed"

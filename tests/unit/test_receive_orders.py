@@ -22,6 +22,7 @@ from regulars.domain.events import BadRow, Event, EventType, Trust
 from regulars.domain.facts import fact_of, nodes_of
 from regulars.domain.instants import from_millis
 from tests.collecting import NOW, code_of, queued
+from tests.functions.bad_input.payloads import BAD_ORDERS
 
 SECRET = "current"
 ORDER: dict[str, Any] = {
@@ -177,34 +178,7 @@ def test_a_number_of_the_json_is_read_as_it_is_written() -> None:
     assert code_of(webhook.send(orjson.dumps(ORDER).replace(b'"42.50"', b"0.30000000000000004"))) == "bad_amount"
 
 
-BAD_ORDERS = [
-    ("bad_amount", {"total": "1e3"}),
-    ("bad_amount", {"total": "-1"}),
-    ("bad_amount", {"total": "12.345"}),
-    ("bad_amount", {"total": "1000000000000000"}),
-    ("bad_amount", {"total": "NaN"}),
-    ("bad_amount", {"total": ""}),
-    ("bad_amount", {"products": [{"product_id": "7", "quantity": 1, "price": "free"}]}),
-    ("unknown_currency", {"currency": "XXX"}),
-    ("unknown_currency", {"currency": "eur"}),
-    ("bad_shape", {"total": True}),
-    ("bad_shape", {"total": None}),
-    ("bad_shape", {"order_id": None}),
-    ("bad_shape", {"order_id": ""}),
-    ("bad_shape", {"status": "lost"}),
-    ("bad_shape", {"version": "3"}),
-    ("bad_shape", {"version": -1}),
-    ("bad_shape", {"placed_at": "yesterday"}),
-    ("bad_shape", {"placed_at": "1970-01-01T00:00:00Z"}),
-    ("bad_shape", {"products": {}}),
-    ("bad_shape", {"products": [{"product_id": "7", "quantity": 1.5, "price": 1}]}),
-    ("bad_shape", {"customer": {"user_id": "u", "marketing_consent": {"email": {"status": "maybe", "at": 1}}}}),
-    ("bad_instant", {"placed_at": "2026-11-24T09:30:00Z"}),
-    ("no_identifier", {"customer": {"user_id": "null", "email": ""}, "anonymous_id": None}),
-]
-
-
-@pytest.mark.parametrize(("code", "change"), BAD_ORDERS)
+@pytest.mark.parametrize(("code", "change"), BAD_ORDERS.values())
 def test_a_verified_senders_bad_order_is_400_and_a_bad_row(code: str, change: dict[str, Any]) -> None:
     webhook = Webhook()
     raw = orjson.dumps({**ORDER, **change})

@@ -52,13 +52,17 @@ def parsed_object(raw: bytes) -> dict[str, Any]:
 
 
 def reject_duplicate_keys(raw: bytes, keys: int) -> None:
-    """Raise BadInputError `bad_json` when an object of the JSON text `raw` has a key twice. `keys`: how many were read.
+    """Raise BadInputError `bad_json` when an object of the JSON text `raw` has a key twice, `too_deep` when it is too
+    deep for the slow reader. `keys`: how many were read.
 
     Counting `":` in the text tells for almost every body that there are as many keys as were read; only where the
     counts differ (an escaped quote before a colon, space before colons, a key twice) is the slow reader asked.
     """
     if raw.count(b'":') != keys:
-        json.loads(raw, object_pairs_hook=_unique)
+        try:
+            json.loads(raw, object_pairs_hook=_unique)
+        except RecursionError as error:  # orjson reads 1,024 levels, the standard library fewer
+            raise BadInputError("too_deep", "the body has too many levels") from error
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
