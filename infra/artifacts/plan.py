@@ -54,6 +54,7 @@ ARTIFACTS = {
         _artifact("evaluate_customers", "pyyaml", services=("dynamodb", "s3", "sqs"), program=True),
         _artifact("tick", services=("dynamodb", "sqs")),
         _artifact("refresh", "pyyaml", services=("dynamodb", "s3", "sqs"), program=True),
+        _artifact("reconcile", "pyarrow", "pyyaml", services=("dynamodb", "s3", "sqs"), program=True),
         _artifact(
             "send_messages",
             "itsdangerous",

@@ -39,7 +39,7 @@ def _template() -> dict[str, Any]:
 
 
 def idle_month() -> dict[str, float]:
-    """US dollars by item. The refresh reads an empty table once a night: below a cent."""
+    """US dollars by item. Refresh and reconcile find an empty table once a night: below a cent."""
     template = _template()
     resources = template["Resources"].values()
     count = {kind: sum(resource["Type"] == kind for resource in resources) for kind in {r["Type"] for r in resources}}

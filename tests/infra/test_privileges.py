@@ -39,6 +39,8 @@ SELDOM = {
     ("RefreshRole", "s3:ListBucket"),
     ("RefreshRole", "s3:PutObject"),  # percentiles need more customers than one
     ("RefreshRole", "sqs:SendMessage"),
+    ("ReconcileRole", "dynamodb:PutItem"),  # only where something is wrong
+    ("ReconcileRole", "sqs:SendMessage"),
 }
 
 Use = tuple[str, str, str]

@@ -57,7 +57,7 @@ class TestFunctions:
         names = {STACK.metadata(logical)["CodeFolder"] for logical in FUNCTIONS}
         assert names == {
             "collect", "receive_orders", "ingest", "update_customers", "evaluate_customers",
-            "tick", "refresh", "send_messages", "record_feedback", "unsubscribe",
+            "tick", "refresh", "reconcile", "send_messages", "record_feedback", "unsubscribe",
         }  # fmt: skip
 
     @pytest.mark.parametrize("logical", FUNCTIONS)
@@ -161,7 +161,11 @@ class TestEventSources:
 
     def test_schedules_retry_and_have_dead_letters_on_both_sides(self) -> None:
         rules = dict(STACK.of_type("AWS::Events::Rule"))
-        assert sorted(rule["ScheduleExpression"] for rule in rules.values()) == ["cron(15 3 * * ? *)", "rate(1 minute)"]
+        assert sorted(rule["ScheduleExpression"] for rule in rules.values()) == [
+            "cron(15 3 * * ? *)",
+            "cron(15 4 * * ? *)",
+            "rate(1 minute)",
+        ]
         for rule in rules.values():
             (target,) = rule["Targets"]
             assert target["RetryPolicy"]["MaximumRetryAttempts"] >= 1
@@ -171,7 +175,7 @@ class TestEventSources:
         assert {given["DestinationConfig"]["OnFailure"]["Destination"] for given in invoked} == {
             STACK.get_att("SchedulesDlq", "Arn")
         }
-        assert len(called) == len(invoked) == 2
+        assert len(called) == len(invoked) == 3
 
     def test_senders_from_outside_may_write_to_their_queue_only(self) -> None:
         """S3, SNS and EventBridge are services that anybody can drive: each is held to this account or this topic."""
@@ -286,7 +290,7 @@ class TestAlarms:
     def test_errors_throttles_lag_bounces_and_complaints_are_watched(self) -> None:
         names = {metric["MetricName"] for alarm in ALARMS.values() for metric in self.metrics(alarm)}
         assert names >= {
-            "Errors", "Throttles", "IteratorAge", "Reputation.BounceRate", "Reputation.ComplaintRate",
+            "Errors", "Throttles", "IteratorAge", "ProjectionDrift", "Reputation.BounceRate", "Reputation.ComplaintRate",
         }  # fmt: skip
 
     def test_an_alarm_tells_somebody_and_takes_silence_for_peace(self) -> None:
