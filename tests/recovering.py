@@ -70,19 +70,29 @@ def rebuilt(
 
 @dataclass
 class Meanwhile:
-    """A store in which something happens once, right after heads were read for the first time."""
+    """A store in which something happens once: right after heads were read for the first time, or right before the
+    first write."""
 
     store: MemoryCustomerStore
     happens: Callable[[], None]
+    before_write: bool = False
     happened: bool = False
 
     def heads(self, *arguments: Any, **options: Any) -> dict[str, Head]:
         """As the store's; then the thing happens."""
         found = self.store.heads(*arguments, **options)
-        if not self.happened:
+        self._once(now=not self.before_write)
+        return found
+
+    def put_profile(self, *arguments: Any, **options: Any) -> None:
+        """The thing happens; then as the store's."""
+        self._once(now=self.before_write)
+        self.store.put_profile(*arguments, **options)
+
+    def _once(self, *, now: bool) -> None:
+        if now and not self.happened:
             self.happened = True
             self.happens()
-        return found
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)

@@ -20,7 +20,7 @@ from regulars.domain.instants import to_millis
 from regulars.domain.orders import OrderBook, entry_from_doc
 from regulars.domain.profile import Profile, fold
 from regulars.domain.state import CustomerState, OutboxEntry, OutboxKind
-from regulars.domain.stored import Applied
+from regulars.domain.stored import REBUILT, Applied
 from tests.strategies import START
 
 Store = MemoryCustomerStore | DynamoCustomerStore
@@ -103,6 +103,22 @@ def test_a_put_that_finds_another_version_is_refused(store: Store) -> None:
     head = store.heads([NODE])[NODE].profile
     assert head is not None
     assert (head.version, head.owner) == (2, "b")
+
+
+def test_a_rebuild_says_so_until_the_next_write(store: Store) -> None:
+    """Of both items; who reads them later can tell that nothing came in."""
+    store.put_profile(NODE, PROFILE, applied=Applied([FACT]), expected=0, owner="a")
+    store.put_profile(NODE, Profile(), applied=REBUILT, expected=1, owner="b")
+    store.put_orders(NODE, ORDERS, applied=REBUILT, expected=0, owner="c")
+    head = store.heads([NODE])[NODE]
+    assert head.profile is not None
+    assert head.orders is not None
+    assert head.profile.rebuilt
+    assert head.orders.rebuilt
+    store.put_profile(NODE, PROFILE, applied=Applied([FACT]), expected=2, owner="d")
+    head = store.heads([NODE])[NODE]
+    assert head.profile is not None
+    assert not head.profile.rebuilt
 
 
 def test_a_put_recognises_its_own_effect(store: Store) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -71,6 +71,17 @@ def test_keys_can_be_limited_to_days_both_ends_included(log: Log) -> None:
     assert list(log.keys(first_day=days[1], last_day=days[2])) == keys[1:3]
     assert list(log.keys(first_day=days[3])) == keys[3:]
     assert list(log.keys(last_day=days[0])) == keys[:1]
+
+
+def test_each_key_comes_with_the_instant_of_its_writing(log: Log) -> None:
+    """All of them, by receipt date; not the bad rows."""
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    (late,) = log.append([an_event(1)])
+    (early,) = log.append([an_event(2, received_at=YESTERDAY)])
+    log.append_bad([a_bad_row(1)])
+    landed = list(log.landed())
+    assert [key for key, _ in landed] == [early, late]
+    assert all(before <= instant <= datetime.now(UTC) for _, instant in landed)
 
 
 def test_bad_rows_are_kept_with_their_originals_and_apart_from_events(log: Log) -> None:

@@ -132,8 +132,10 @@ def test_what_is_on_its_way_to_the_fold_counts_once() -> None:
     assert world.customer().profile.events == 2
 
 
-def test_traffic_meanwhile_is_not_lost() -> None:
-    """An event is folded between the rebuild's reading and its writing: both are in the profile, once."""
+@pytest.mark.parametrize("before_write", [False, True])
+def test_traffic_meanwhile_is_not_lost(before_write: bool) -> None:  # noqa: FBT001
+    """Events are folded between the rebuild's reading of the table and of the log, or between that and its writing:
+    they are in the profile, once."""
     world = a_shop()
     break_profile(world, ANN)
     break_orders(world, ANN)
@@ -141,7 +143,7 @@ def test_traffic_meanwhile_is_not_lost() -> None:
     def buy() -> None:
         world.send(world.event("Product Viewed"), world.order("o2"))
 
-    report = rebuilt(world, store=Meanwhile(world.store, buy))
+    report = rebuilt(world, store=Meanwhile(world.store, buy, before_write))
     twin = a_shop()
     twin.send(twin.event("Product Viewed"), twin.order("o2"))
     assert report.busy == 0
