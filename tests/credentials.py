@@ -10,7 +10,7 @@ from regulars.domain.sends import Channel, Subscription
 ADDRESS_NODE = "e_" + "0" * 32
 
 
-def unsubscribe_token(cloud: LocalCloud) -> str:
-    """A genuine token for the e-mails of ADDRESS_NODE."""
+def unsubscribe_token(cloud: LocalCloud, node: str = ADDRESS_NODE) -> str:
+    """A genuine token for the e-mails of an address."""
     tokens = SignedTokens(MemorySecrets({"tokens": cloud.secret("tokens")}), "tokens")
-    return tokens.issue(Subscription(address_node=ADDRESS_NODE, channel=Channel.EMAIL))
+    return tokens.issue(Subscription(address_node=node, channel=Channel.EMAIL))

@@ -32,7 +32,7 @@ def landed_keys_of(body: str) -> list[str]:
     try:
         entries = json.loads(body).get("Records", ())
         return [unquote_plus(entry["s3"]["object"]["key"]) for entry in entries]
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError("not a notification of S3's") from error
 
 
