@@ -290,7 +290,8 @@ class TestAlarms:
     def test_errors_throttles_lag_bounces_and_complaints_are_watched(self) -> None:
         names = {metric["MetricName"] for alarm in ALARMS.values() for metric in self.metrics(alarm)}
         assert names >= {
-            "Errors", "Throttles", "IteratorAge", "ProjectionDrift", "Reputation.BounceRate", "Reputation.ComplaintRate",
+            "Errors", "Throttles", "IteratorAge", "ProjectionDrift",
+            "Reputation.BounceRate", "Reputation.ComplaintRate",
         }  # fmt: skip
 
     def test_an_alarm_tells_somebody_and_takes_silence_for_peace(self) -> None:
