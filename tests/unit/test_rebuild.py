@@ -204,6 +204,16 @@ def test_a_campaign_that_waits_goes_on_waiting() -> None:
     assert world.sent().count("abandoned_cart") == 1
 
 
+def test_what_was_due_before_a_rebuild_is_not_silenced_by_it() -> None:
+    """The cart was left an hour ago and the tick is late: the rebuild comes first, and the reminder still goes out."""
+    world = a_shop()
+    break_profile(world, ANN, lambda profile: replace(profile, events=7))
+    world.clock.instant += timedelta(minutes=61)
+    assert rebuilt(world).rebuilt == 1
+    world.advance(world.clock.instant + DAY)
+    assert world.sent().count("abandoned_cart") == 1
+
+
 def test_what_happens_around_a_rebuild_is_not_silent() -> None:
     """A consent, a rebuild and an order wait in the stream together: the welcome still goes out."""
     world = World()
