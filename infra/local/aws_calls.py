@@ -37,7 +37,8 @@ class AwsCalls:
 
     `interceptor(call, proceed)` stands round each call: `proceed()` lets moto do it and gives its answer. Not calling
     it is "failed, nothing happened"; raising after it is "done, answer lost"; calling it twice is a duplicate.
-    `direct`: calls to tables go straight to moto (infra/local/direct.py).
+    `direct`: calls to tables and queues go straight to moto (infra/local/direct.py). Faults are injected into requests,
+    so with an interceptor that is done only for the calls, by service, operation and parameters, that `spares` names.
     """
 
     active: ClassVar[AwsCalls | None] = None
@@ -45,6 +46,7 @@ class AwsCalls:
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, str, str]] = Counter()
         self.interceptor: Interceptor | None = None
+        self.spares: Callable[[str, str, dict[str, Any]], bool] | None = None
         self.function = ""
         self.total = 0
         self.direct = False
@@ -73,6 +75,12 @@ class AwsCalls:
         """Count one call of the function that runs."""
         self.total += 1
         self.counts[service, operation, self.function] += 1
+
+    def spared(self, service: str, operation: str, parameters: dict[str, Any]) -> bool:
+        """Whether nobody wants to disturb this call."""
+        if self.interceptor is None:
+            return True
+        return self.spares is not None and self.spares(service, operation, parameters)
 
     def through(self, event_name: str, request: AWSPreparedRequest, proceed: Proceed) -> AWSResponse | None:
         """Count one call and let it pass."""

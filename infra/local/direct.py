@@ -69,12 +69,11 @@ _SHORT: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
 
 def _call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
     calls = AwsCalls.active
-    # Faults are injected into requests, so whoever injects some gets real ones.
-    if calls is None or not calls.direct or calls.interceptor is not None:
+    if calls is None or not calls.direct:
         return _through_http(client, operation, parameters)
     service = client.meta.service_model.service_name
     short = _SHORT.get((service, operation))
-    if short is None:
+    if short is None or not calls.spared(service, operation, parameters):
         return _through_http(client, operation, parameters)
     if service == "dynamodb" and operation not in READS:
         table_written(_partition(parameters))

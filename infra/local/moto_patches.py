@@ -27,6 +27,7 @@ import moto.dynamodb.responses
 import moto.s3.notifications
 import moto.sqs.models
 import orjson
+from botocore.hooks import EVENT_ALIASES, EventAliaser
 from botocore.signers import RequestSigner
 from botocore.useragent import UserAgentString
 from moto.core.base_backend import BackendDict
@@ -55,6 +56,8 @@ _moto_comes_before = Table._item_comes_before_dct
 _moto_lex = ConditionExpressionParser._lex_condition_expression
 _moto_process_request = BotocoreStubber.process_request
 _moto_structure = BaseJSONSerializer._serialize_type_structure
+_aliases: dict[str, str] = {}
+_find_alias = EventAliaser._alias_event_name
 _really_sign = RequestSigner.sign
 READS = frozenset({"Query", "GetItem", "BatchGetItem", "Scan", "DescribeTable"})
 _journal: list[str | None] = []
@@ -109,6 +112,15 @@ def _structure(serializer: BaseJSONSerializer, serialized: Any, value: Any, shap
         serialized[key] = value
     else:
         _moto_structure(serializer, serialized, value, shape, key)
+
+
+def _alias(aliaser: EventAliaser, name: str) -> str:
+    """An event's other name is always the same."""
+    if aliaser._event_aliases is not EVENT_ALIASES:
+        return _find_alias(aliaser, name)
+    if name not in _aliases:
+        _aliases[name] = _find_alias(aliaser, name)
+    return _aliases[name]
 
 
 def _sign(signer: RequestSigner, operation_name: str, request: Any, *values: Any, **named: Any) -> None:
@@ -303,6 +315,7 @@ def install() -> None:
         (BotocoreStubber, "process_request", _process_request),
         (BaseJSONSerializer, "_serialize_type_structure", _structure),
         (RequestSigner, "sign", _sign),
+        (EventAliaser, "_alias_event_name", _alias),
         (UserAgentString, "to_string", lambda _agent: "local-cloud"),
         (SQSBackend, "is_message_valid_based_on_retention_period", _is_retained),
         (Queue, "messages", property(_messages)),

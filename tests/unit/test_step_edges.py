@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from regulars.domain.identity import NodeKind, component, node_id
 from regulars.domain.loading import load_program
 from regulars.domain.orders import MAX_ORDERS, OrderBook
 from regulars.domain.profile import Profile, fold
+from regulars.domain.state import CustomerState
 from regulars.domain.stored import FragmentChange, applied_of
 from regulars.ports import QueueMessage
 from tests.strategies import START
@@ -38,6 +40,12 @@ def test_a_campaign_that_is_gone_does_not_hold_up_who_waits_for_it() -> None:
     assert "active" in world.segments("bob")
     world.advance(START + DAY)
     assert world.sent() == ["abandoned_cart"]
+
+
+def test_an_instant_behind_the_outbox_is_written_down_too() -> None:
+    """The outbox is looked after sooner than the cart goes cold; once it is empty, the cart must still go cold."""
+    stored = CustomerState(flips_at=START + 30 * DAY, relay_by=START + HOUR / 12)
+    assert replace(stored, flips_at=START + HOUR).differs_from(stored)
 
 
 def test_a_merge_is_decided_even_when_its_event_is_of_no_interest() -> None:

@@ -95,8 +95,8 @@ class CustomerState:
     def differs_from(self, stored: CustomerState) -> bool:
         """Whether it is worth a write: anything but the clock and the versions seen changed, or the next due instant
         came nearer. (A later due instant may wait: the earlier one fires, finds nothing, and re-arms.)"""
-        due, stored_due = self.next_due, stored.next_due
-        if due is not None and (stored_due is None or due < stored_due):
+        # Each by itself: the end of the outbox would else uncover an instant that was never written.
+        if _comes_nearer(self.flips_at, stored.flips_at) or _comes_nearer(self.relay_by, stored.relay_by):
             return True
         return (
             self.churn_band != stored.churn_band
@@ -106,6 +106,10 @@ class CustomerState:
             or self.outbox != stored.outbox
             or self.merged_into != stored.merged_into
         )
+
+
+def _comes_nearer(instant: datetime | None, stored: datetime | None) -> bool:
+    return instant is not None and (stored is None or instant < stored)
 
 
 def states_merged(one: CustomerState, other: CustomerState) -> CustomerState:

@@ -1,0 +1,381 @@
+"""One simulation: seeded traffic against the real functions, disturbed as the schedule says, then left to come to rest."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache, partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+from unittest import mock
+from urllib.parse import urlencode
+
+import boto3
+import botocore.session
+from botocore.retries.quota import RetryQuota
+from botocore.session import Session
+
+from infra.local import LocalCloud
+from infra.local.cloud import _by_window
+from infra.local.queues import put_message
+from regulars.adapters.aws import dynamo
+from regulars.adapters.aws.queue import SqsQueue
+from regulars.adapters.memory.secrets import MemorySecrets
+from regulars.adapters.system import RandomIds
+from regulars.adapters.tokens import SignedTokens
+from regulars.domain.identity import NodeKind, node_id
+from regulars.domain.sends import Channel, Subscription
+from tests.simulation.faults import Fault, Faults, Plan
+from tests.simulation.model import Answer
+from tests.simulation.sources import Adversary, HostileQueue, hostile
+from tests.simulation.tasks import Containers, Task, Tasks, quiet
+from tests.simulation.traffic import START, Operation, Shop
+from tests.traffic import BROWSER, WRITE_KEY, signed
+
+PROGRAM = Path(__file__).parents[2] / "program"
+HORIZON = START + timedelta(hours=3)
+REST = timedelta(days=2)
+_MAX_STEPS = 20_000
+_MAX_TRIES = 6
+_DOOMED = 0.01
+"""Share of invocations whose time is over in the middle, where there are faults at all."""
+_OWN_SEGMENT = """
+  - name: window_shopper
+    description: Looks at products again and again (the simulation's own, so that a count is looked at)
+    rule: {count: Product Viewed, within: 7d, at_least: 2}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What one simulation does. `rate`: share of AWS calls that suffer a fault; `plan`: faults at given calls;
+    `hostile`: whether invocations interleave and sources play tricks; `operations`: how many requests."""
+
+    seed: int
+    operations: int = 8
+    rate: float = 0.0
+    plan: Plan = field(default_factory=dict)
+    hostile: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One request as its client saw it; `at` counts the AWS calls that were made when it was answered."""
+
+    operation: Operation
+    answer: Answer
+    at: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a simulation left. `violations` are the checker's findings."""
+
+    schedule: Schedule
+    trace: list[tuple[str, str, str, int, str]]
+    injected: Plan
+    tricks: Counter[str]
+    history: list[Try]
+    calls: int
+    kills: int
+    violations: list[str] = field(default_factory=list)
+
+    def replay(self) -> str:
+        """The schedule as JSON that `Schedule` is read from again: what to do to see this once more."""
+        faults = [[*where, fault.value] for where, fault in sorted(self.injected.items())]
+        said = {"seed": self.schedule.seed, "operations": self.schedule.operations, "hostile": self.schedule.hostile}
+        return json.dumps({**said, "rate": self.schedule.rate, "faults": faults})
+
+
+def schedule_from(document: dict[str, Any]) -> Schedule:
+    """A schedule kept as a regression; its faults are those that were injected, not the reader's chance."""
+    plan = {(function, operation, number): Fault(fault) for function, operation, number, fault in document["faults"]}
+    return Schedule(document["seed"], document["operations"], 0.0, plan, document["hostile"])
+
+
+class Simulation:
+    """The cloud, its clients and its adversary, under one schedule."""
+
+    def __init__(self, cloud: LocalCloud, schedule: Schedule) -> None:
+        self.cloud, self.schedule = cloud, schedule
+        self.chance = random.Random(schedule.seed)  # noqa: S311 no secret
+        self.adversary = Adversary(schedule.seed + 1, on=schedule.hostile)
+        self.doom = random.Random(schedule.seed + 3)  # noqa: S311 apart, so that a replay draws the same elsewhere
+        self.tasks = Tasks(cloud.calls)
+        faults_chance = random.Random(schedule.seed + 2)  # noqa: S311 no secret
+        self.faults = Faults(self.tasks, schedule.plan, schedule.rate, faults_chance)
+        self.containers = Containers(cloud.functions, self.tasks, self._doom)
+        cloud.functions = self.containers  # type: ignore[assignment]
+        self.sources = hostile([source for group in cloud._sources for source in group], self.adversary, cloud.calls)
+        cloud._sources = _by_window(self.sources)
+        self.busy: Counter[int] = Counter()
+        self.waiting = list(Shop(schedule.seed).operations(schedule.operations))
+        self.tries: Counter[int] = Counter()
+        self.history: list[Try] = []
+        self.opted_out: dict[str, int] = {}
+        self.reported = 0
+        self.tokens = SignedTokens(MemorySecrets({"t": cloud.secret("tokens")}), "t")
+        self.order_secret = cloud.secret("orders/shop")
+        cloud.calls.interceptor, cloud.calls.spares = self.faults, self.faults.spares
+
+    def run(self) -> None:
+        """The traffic under the schedule, then rest."""
+        for _ in range(_MAX_STEPS):
+            if not self._step():
+                break
+        else:
+            raise RuntimeError("the simulation does not come to an end")
+        self.adversary.on = self.faults.on = False
+        self.faults.plan = {}
+        while self.tasks.ready:
+            self.tasks.resume(self.tasks.ready[0])
+        while self.waiting:
+            self._send(self.waiting.pop(0))
+        # An attempt that was cut off is given up after ten minutes; a carrier's last word comes after that.
+        self.cloud.advance(by=REST, stride=timedelta(minutes=10))
+
+    # ------------------------------------------------------------------ the adversary's moves
+
+    def _step(self) -> bool:
+        """One move; False when nothing is left to do before the horizon."""
+        if not self.schedule.hostile:
+            return self._orderly_step()
+        moves: list[tuple[float, Callable[[], None]]] = [(4.0, partial(self._resume, t)) for t in self.tasks.ready]
+        if self.waiting:
+            moves.append((2.0, self._request))
+        moves += [(3.0, partial(self._deliver, source)) for source in self._idle_sources()]
+        if moves:
+            moves += [(0.1, self._tick), (0.03, self._refresh), (0.15, self._wait), (0.2, self._report)]
+        elif not self._pass_time():
+            return False
+        if moves:
+            self.chance.choices([move for _, move in moves], [weight for weight, _ in moves])[0]()
+        return True
+
+    def _orderly_step(self) -> bool:
+        """One thing after the other, to its end: the same calls each time."""
+        if self.tasks.ready:
+            self._resume(self.tasks.ready[0])
+        elif sources := self._idle_sources():
+            self._deliver(sources[0])
+        elif self.waiting:
+            self._request()
+        elif self.reported < len(self.cloud.mail):
+            self._report()
+        else:
+            return self._pass_time()
+        return True
+
+    def _resume(self, task: Task) -> None:
+        self.tasks.resume(task)
+
+    def _idle_sources(self) -> list[Any]:
+        """Sources that could start a delivery: a queue has two at most under way, a lane one."""
+        return [
+            source
+            for source in self.sources
+            if source.has_work() and self.busy[id(source)] < (2 if isinstance(source, HostileQueue) else 1)
+        ]
+
+    def _deliver(self, source: Any) -> None:
+        def work() -> None:
+            try:
+                source.pump()
+            finally:
+                self.busy[id(source)] -= 1
+
+        self.busy[id(source)] += 1
+        self.tasks.start(source.function, work)
+        self._resume(self.tasks.ready[-1])
+
+    def _request(self) -> None:
+        position = self.chance.randrange(len(self.waiting)) if self.schedule.hostile else 0
+        operation = self.waiting.pop(position)
+        self.tasks.start("client", partial(self._send, operation))
+        self._resume(self.tasks.ready[-1])
+
+    def _tick(self) -> None:
+        """A tick, or two at once: EventBridge delivers at least once."""
+        for _ in range(2 if self.adversary.does("two ticks at once", 0.3) else 1):
+            self._run_schedule("tick")
+
+    def _refresh(self) -> None:
+        for _ in range(2 if self.adversary.does("two refreshes at once", 0.5) else 1):
+            self._run_schedule("refresh")
+
+    def _run_schedule(self, function: str) -> None:
+        schedule = next(one for one in self.cloud._schedules if one.function == function)
+        slot = self.cloud.now
+        self.tasks.start(function, partial(self.cloud._run, schedule, slot))
+
+    def _wait(self) -> None:
+        """Time passes while things are under way: longer than a message stays invisible, longer than a lease."""
+        seconds = self.chance.choice((1, 1, 20, 20, 61, 400, 700))
+        self.cloud._clock.move_to(self.cloud.now + timedelta(seconds=seconds))
+
+    def _pass_time(self) -> bool:
+        """Nothing is under way: on to the next instant at which something happens. False at the horizon."""
+        found = self.cloud._next_instant(timedelta(minutes=1), {"refresh": timedelta(days=9)})
+        if found is None or found[0] > HORIZON:
+            return self._last_refresh()
+        instant, schedule = found
+        self.cloud._clock.move_to(max(instant, self.cloud.now))
+        if schedule is not None:
+            self._run_schedule(schedule.function)
+        return True
+
+    def _last_refresh(self) -> bool:
+        """One refresh belongs to every orderly run."""
+        if self.schedule.hostile or self.cloud.invocations["refresh"]:
+            return False
+        self._run_schedule("refresh")
+        return True
+
+    def _report(self) -> None:
+        """SES tells what became of a message, in an order of its own."""
+        if self.reported >= len(self.cloud.mail):
+            return
+        mail = self.cloud.mail[self.reported]
+        self.reported += 1
+        kinds = ("Send", "Delivery", "Open") if self.schedule.hostile else ("Send",)
+        for kind in self.chance.sample(kinds, self.chance.randint(1, len(kinds))):
+            put_message(f"{self.cloud.stack.name}-feedback", json.dumps(_ses_event(kind, mail)))
+
+    def _doom(self, _function: str) -> int | None:
+        """Now and then an invocation's time is over in the middle."""
+        doomed = self.schedule.rate and self.faults.on and self.doom.random() < _DOOMED
+        return self.doom.randint(1, 8) if doomed else None
+
+    # ------------------------------------------------------------------ the clients
+
+    def _send(self, operation: Operation) -> None:
+        """One request, noted as its client sees it; who gets no answer asks again, and so do some who got one."""
+        self.tries[operation.number] += 1
+        status = self._requested(operation)
+        answer = Answer.OK if status == 200 else Answer.UNKNOWN if status >= 500 or status == 429 else Answer.FAILED
+        self.history.append(Try(operation, answer, len(self.faults.trace)))
+        if operation.kind == "opt_out" and answer is Answer.OK:
+            node = node_id(NodeKind.EMAIL, operation.payload)
+            self.opted_out.setdefault(node, len(self.faults.trace))
+        if self.tries[operation.number] < _MAX_TRIES and (
+            answer is Answer.UNKNOWN or self.adversary.does("request again", 0.15)
+        ):
+            self.waiting.append(operation)
+
+    def _requested(self, operation: Operation) -> int:
+        body = json.dumps(operation.payload).encode()
+        match operation.kind:
+            case "pixel":
+                path = "/p.gif?" + urlencode({"writeKey": WRITE_KEY, **operation.payload})
+                return self.cloud.request("GET", path, {"user-agent": BROWSER}).status
+            case "order":
+                headers = signed(self.order_secret, int(self.cloud.now.timestamp()), body)
+                return self.cloud.request("POST", "/webhooks/orders/shop", headers, body).status
+            case "opt_out":
+                node = node_id(NodeKind.EMAIL, operation.payload)
+                token = self.tokens.issue(Subscription(address_node=node, channel=Channel.EMAIL))
+                headers = {"content-type": "application/x-www-form-urlencoded"}
+                return self.cloud.request(
+                    "POST", f"/unsubscribe?t={token}", headers, b"List-Unsubscribe=One-Click"
+                ).status
+        headers = {"authorization": "Basic ZGV2LXdyaXRlLWtleTo=", "content-type": "application/json"}
+        headers["user-agent"] = BROWSER
+        return self.cloud.request(
+            "POST", "/v1/batch", headers, json.dumps({"batch": operation.payload}).encode()
+        ).status
+
+
+def _ses_event(kind: str, mail: Any) -> dict[str, Any]:
+    send_id = mail.headers["X-Regulars-Send"]
+    document = {
+        "timestamp": mail.sent_at.isoformat(),
+        "messageId": mail.message_id,
+        "destination": list(mail.recipients),
+        "tags": {"send_id": [send_id]},
+        "headers": [{"name": "X-Regulars-Send", "value": send_id}],
+    }
+    return {"eventType": kind, "mail": document, kind.lower(): {"timestamp": mail.sent_at.isoformat()}}
+
+
+@cache
+def program_folder() -> Path:
+    """The starter program with one more segment, for as long as this process lives."""
+    folder = Path(tempfile.mkdtemp(prefix="regulars-program-"))
+    shutil.copytree(PROGRAM, folder, dirs_exist_ok=True)
+    with (folder / "segments.yaml").open("a", encoding="utf-8") as file:
+        file.write(_OWN_SEGMENT)
+    return folder
+
+
+_clients: dict[tuple[str, str], Any] = {}
+_quotas: list[Any] = []
+_create_client, _make_quota = Session.create_client, RetryQuota.__init__
+
+
+def _client(session: Session, service_name: str, *values: Any, **named: Any) -> Any:
+    """One client a service and configuration for all containers of this process: making one costs 50 ms."""
+    options = named.get("config")
+    key = service_name, repr(sorted((options._user_provided_options if options else {}).items(), key=repr))  # noqa: SLF001
+    if key not in _clients:
+        _clients[key] = _create_client(session, service_name, *values, **named)
+    return _clients[key]
+
+
+@cache
+def _session() -> Session:
+    return Session()
+
+
+def _counted_quota(quota: RetryQuota, *values: Any, **named: Any) -> None:
+    _make_quota(quota, *values, **named)
+    _quotas.append(quota)
+
+
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """Nobody waits in real time, and ids are counted: the same schedule gives the same trace."""
+    numbers = count(1)
+    boto3._get_default_session()  # noqa: SLF001 the cloud's own, not to be mixed up with the functions'
+    for quota in _quotas:  # what a client remembers of its retries
+        quota._available_capacity = quota._max_capacity  # noqa: SLF001
+    with ExitStack() as patches:
+        patches.enter_context(mock.patch.object(Session, "create_client", _client))
+        patches.enter_context(mock.patch.object(botocore.session, "get_session", _session))
+        patches.enter_context(mock.patch.object(RetryQuota, "__init__", _counted_quota))
+        patches.enter_context(mock.patch.object(time, "sleep", lambda _seconds: None))
+        for function in (SqsQueue.__init__, dynamo.batch_get):
+            patches.enter_context(mock.patch.dict(function.__kwdefaults__, pause=lambda _seconds: None))
+        patches.enter_context(mock.patch.object(RandomIds, "new", lambda _self: f"{next(numbers):032x}"))
+        yield
+
+
+def simulate(schedule: Schedule, bug: Callable[[], AbstractContextManager[Any]] = nullcontext) -> Outcome:
+    """Run one schedule, and check what it left. `bug` is in the system meanwhile."""
+    from tests.simulation.checker import violations  # the checker knows simulations
+
+    random.seed(schedule.seed)  # botocore's jitter
+    with repeatable(), bug(), LocalCloud(start=START, direct=True) as cloud, quiet(cloud.functions):
+        for spec in cloud.functions.specs.values():
+            spec.environment["PROGRAM_PATH"] = str(program_folder())  # type: ignore[index]
+        simulation = Simulation(cloud, schedule)
+        simulation.run()
+        outcome = Outcome(
+            schedule=schedule,
+            trace=simulation.faults.trace,
+            injected=simulation.faults.injected,
+            tricks=simulation.adversary.counts,
+            history=simulation.history,
+            calls=cloud.calls.total,
+            kills=simulation.containers.kills,
+        )
+        outcome.violations = violations(simulation)
+        return outcome
