@@ -242,8 +242,9 @@ class ProgramStore(Protocol):
         """The program in force. It may lag the latest parameters by a minute, but never has older ones than
         `parameters_version`, if those have been published: who is told of a refresh decides by it."""
 
-    def publish(self, parameters: ProgramParameters) -> None:
-        """Put newer parameters in force; an older version than the one in force changes nothing."""
+    def publish(self, parameters: ProgramParameters) -> bool:
+        """Whether these parameters are in force now; a version as high as the one in force, or lower, changes
+        nothing."""
 
 
 class Secrets(Protocol):

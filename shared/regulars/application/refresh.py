@@ -8,7 +8,7 @@ change.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,8 @@ from regulars.domain.parameters import ProgramParameters, parameter_value
 from regulars.ports import QueueMessage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from regulars.domain.program import CompiledProgram
     from regulars.ports import Clock, CustomerStore, ProgramStore, Queue
 
@@ -36,38 +38,47 @@ class RefreshReport:
 
 
 def refresh(*, store: CustomerStore, programs: ProgramStore, due: Queue, clock: Clock) -> RefreshReport:
-    """Compute, publish, and bring up who is affected. Safe to run twice: the second run finds nothing to change.
+    """Compute, publish, and bring up who is affected. Safe to run twice, and two at once.
 
-    Should it die after publishing, those brought up too late are decided at their next event or due instant.
+    The parameters say from which values on not everybody has been brought up yet; that is taken back last. So a run that
+    dies on the way is finished by the next one (Lambda's own retry, or the next night's), and of two that run at once
+    only the one whose parameters are in force goes on.
     """
     now = clock.now()
     program = programs.current()
+    current = program.parameters
     if not program.definitions:
-        return RefreshReport(0, program.parameters.version, 0)
+        return RefreshReport(0, current.version, 0)
     measures = dict(_measures(store, program.compiled, now))
     values = {
         name: parameter_value(definition, (of_customer[name] for of_customer in measures.values()))
         for name, definition in program.definitions.items()
     }
-    if values == program.values:
-        return RefreshReport(len(measures), program.parameters.version, 0)
-    parameters = ProgramParameters(program.parameters.version + 1, now, values)
-    programs.publish(parameters)
-    affected = [root for root, mine in measures.items() if _is_between(mine, program.values, values)]
+    if values == program.values and not current.unannounced:
+        return RefreshReport(len(measures), current.version, 0)
+    before = (*current.unannounced, program.values)
+    announced = ProgramParameters(current.version + 1, now, values, before)
+    if not programs.publish(announced):
+        return RefreshReport(len(measures), current.version, 0)
+    affected = [root for root, mine in measures.items() if _is_touched(mine, (*before, values))]
     messages = [
-        QueueMessage(orjson.dumps({"v": 1, "node": root, "parameters": parameters.version}).decode())
+        QueueMessage(orjson.dumps({"v": 1, "node": root, "parameters": announced.version}).decode())
         for root in affected
     ]
     for start in range(0, len(messages), _SEND_AT_ONCE):
         due.send(messages[start : start + _SEND_AT_ONCE])
-    return RefreshReport(len(measures), parameters.version, len(affected))
+    done = replace(announced, version=announced.version + 1, unannounced=())
+    programs.publish(done)
+    return RefreshReport(len(measures), done.version, len(affected))
 
 
-def _is_between(mine: dict[str, int], old: dict[str, int], new: dict[str, int]) -> bool:
-    return any(
-        old[name] != value and min(old[name], value) <= mine[name] <= max(old[name], value)
-        for name, value in new.items()
-    )
+def _is_touched(mine: dict[str, int], thresholds: Sequence[Mapping[str, int]]) -> bool:
+    """Whether a measure lies between any two of a parameter's values, old and new."""
+    for name, measure in mine.items():
+        known = [values[name] for values in thresholds if name in values]
+        if len(set(known)) > 1 and min(known) <= measure <= max(known):
+            return True
+    return False
 
 
 def _measures(store: CustomerStore, program: CompiledProgram, now: datetime) -> Iterator[tuple[str, dict[str, int]]]:

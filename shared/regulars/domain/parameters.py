@@ -20,24 +20,34 @@ from regulars.domain.rules.tree import Measure, Node
 class ProgramParameters:
     """Parameter values as one refresh computed them. `version` grows with each refresh; 0: there was none.
 
-    `values` are minor units of the program's currency, or numbers, by parameter name.
+    `values` are minor units of the program's currency, or numbers, by parameter name. `unannounced` holds the values
+    that were in force before, as long as not all customers whom the change touches have been brought up for it.
     """
 
     version: int = 0
     computed_at: datetime | None = None
     values: Mapping[str, int] = field(default_factory=dict)
+    unannounced: tuple[Mapping[str, int], ...] = ()
 
 
 def parameters_to_doc(parameters: ProgramParameters) -> dict[str, Any]:
     """The JSON document of parameters; `computed_at` as epoch milliseconds."""
     computed = None if parameters.computed_at is None else to_millis(parameters.computed_at)
-    return {"version": parameters.version, "computed_at": computed, "values": dict(sorted(parameters.values.items()))}
+    doc = {"version": parameters.version, "computed_at": computed, "values": dict(sorted(parameters.values.items()))}
+    if parameters.unannounced:
+        doc["unannounced"] = [dict(sorted(values.items())) for values in parameters.unannounced]
+    return doc
 
 
 def parameters_from_doc(doc: Mapping[str, Any]) -> ProgramParameters:
     """The inverse of `parameters_to_doc`."""
     computed = doc["computed_at"]
-    return ProgramParameters(doc["version"], None if computed is None else from_millis(computed), dict(doc["values"]))
+    return ProgramParameters(
+        doc["version"],
+        None if computed is None else from_millis(computed),
+        dict(doc["values"]),
+        tuple(doc.get("unannounced", ())),
+    )
 
 
 def _whole(raw: Any) -> Any:

@@ -66,8 +66,8 @@ class S3ProgramStore:
             self._read_at = self._clock.now()
         return self._program
 
-    def publish(self, parameters: ProgramParameters) -> None:
-        """Put newer parameters in force; an older version than the one in force changes nothing.
+    def publish(self, parameters: ProgramParameters) -> bool:
+        """Whether these are in force now; where another's version is as high or higher, nothing changes.
 
         Each try replaces exactly what it read (If-Match), so of two refreshes the newer wins whoever writes last, and a
         try whose answer was lost finds its own version in force. Raises TransientError when others keep winning.
@@ -77,7 +77,7 @@ class S3ProgramStore:
             stored, etag = self._read()
             if stored.version >= parameters.version or self._put(body, etag):
                 self._read_at = None
-                return
+                return stored.version < parameters.version or stored == parameters
         raise TransientError("other writers keep replacing the parameters")
 
     def _is_stale(self) -> bool:

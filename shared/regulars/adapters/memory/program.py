@@ -16,6 +16,8 @@ class MemoryProgramStore:
         """The program under the newest parameters."""
         return self._program
 
-    def publish(self, parameters: ProgramParameters) -> None:
+    def publish(self, parameters: ProgramParameters) -> bool:
         """Put newer parameters in force."""
-        self._program = self._program.with_parameters(parameters)
+        if parameters.version > self._program.parameters.version:
+            self._program = self._program.with_parameters(parameters)
+        return self._program.parameters == parameters
