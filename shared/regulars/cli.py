@@ -118,11 +118,11 @@ def reconcile(stack: str, bucket: str, table: str, sample: int, share: int, *, r
     What landed within the last hour is left alone, and nothing is repaired while something waits to be folded.
     """
     from regulars.application.rebuild import Slice  # noqa: PLC0415
-    from regulars.runtime.recovery import queue_url  # noqa: PLC0415
+    from regulars.runtime.recovery import queue_urls  # noqa: PLC0415
     from regulars.runtime.recovery import reconcile as compose  # noqa: PLC0415
 
     with _trouble():
-        due, *waiting = (queue_url(stack, name) for name in ("due", "landed", "landed-dlq"))
+        due, *waiting = queue_urls(stack, "due", "landed", "landed-dlq")
         with compose(bucket, table, due=due, waiting=tuple(waiting)) as use_case:
             report = use_case(Slice(share % sample, sample), repair=repair)
     _tell_rebuild(report.compared)

@@ -19,10 +19,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 from zlib import crc32
 
-from regulars.application.neighbourhood import Neighbourhood
 from regulars.application.rebuild_log import LoggedFact, LogReader, OutOfTimeError, logged_fact
 from regulars.domain.errors import VersionConflictError
 from regulars.domain.history import History, history_of, is_same, remembering
+from regulars.domain.identity import component
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
 from regulars.domain.stored import REBUILT, Head, Stored
@@ -128,10 +128,18 @@ class Rebuild:
         return report
 
     def members(self, nodes: Iterable[str]) -> frozenset[str]:
-        """All nodes of the customers that these nodes belong to, as far as the table knows."""
-        some = frozenset(nodes)
-        nearby = Neighbourhood(self._store, some, {})
-        return some.union(*(nearby.members(node) for node in some))
+        """All nodes of the customers that these nodes belong to, as far as the table knows; a profile that nobody can
+        read has no links."""
+        found = missing = frozenset(nodes)
+        links: dict[str, frozenset[str]] = {}
+        while missing:
+            for node, head in self._store.heads(sorted(missing), parts=(Part.PROFILE,)).items():
+                profile = _read(head.profile, Profile())
+                links[node] = profile.links if profile else frozenset()
+            components = [component(node, links) for node in found]
+            found = found.union(*(members for members, _ in components))
+            missing = frozenset().union(*(unknown for _, unknown in components))
+        return found
 
     def _group(
         self, group: int, reader: LogReader, plan: Mapping[str, int], doing: Doing, report: RebuildReport

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 from botocore.config import Config
@@ -84,31 +84,39 @@ def nightly() -> Callable[[timedelta], ReconcileReport]:
     return run
 
 
-def queue_url(stack: str, name: str) -> str:
-    """The URL of a stack's queue. Raises PermanentError when there is none."""
-    try:
-        return str(sqs_client().get_queue_url(QueueName=f"{stack}-{name}")["QueueUrl"])
-    except ClientError as error:
-        raise PermanentError(f"there is no queue {stack}-{name}, or it may not be looked at") from error
+def queue_urls(stack: str, *names: str) -> list[str]:
+    """The URLs of a stack's queues. Raises PermanentError when there is no such queue."""
+    sqs = sqs_client()
+    return [_queue_url(sqs, f"{stack}-{name}") for name in names]
 
 
 def redrive(stack: str, bucket: str, table: str) -> Callable[..., RedriveReport]:
     """Redrive a stack's dead letters: takes `names` of queues and `dry_run`."""
     sqs, session = sqs_client(), botocore.session.get_session()
-    s3 = session.create_client("s3", config=_s3_config())
-    sources = {name: None if name in (STREAM, SCHEDULES) else SqsQueue(sqs, queue_url(stack, name)) for name in QUEUES}
+    sources = {
+        name: None if name in (STREAM, SCHEDULES) else SqsQueue(sqs, _queue_url(sqs, f"{stack}-{name}"))
+        for name in QUEUES
+    }
     deployment = Deployment(
         queues={
-            name: (SqsDeadLetters(sqs, queue_url(stack, f"{name}-dlq")), source) for name, source in sources.items()
+            name: (SqsDeadLetters(sqs, _queue_url(sqs, f"{stack}-{name}-dlq")), source)
+            for name, source in sources.items()
         },
-        due=SqsQueue(sqs, queue_url(stack, "due")),
+        due=SqsQueue(sqs, _queue_url(sqs, f"{stack}-due")),
         stream=DynamoTableStream(session.create_client("dynamodbstreams")),
-        log=S3EventLog(s3, bucket),
+        log=S3EventLog(session.create_client("s3", config=_s3_config()), bucket),
         store=DynamoCustomerStore(dynamo_client(), table),
         clock=SystemClock(),
         keys_of=landed_keys_of,
     )
     return Redrive(deployment, lambda nodes: _rebuilt(bucket, table, nodes))
+
+
+def _queue_url(sqs: Any, name: str) -> str:
+    try:
+        return str(sqs.get_queue_url(QueueName=name)["QueueUrl"])
+    except ClientError as error:
+        raise PermanentError(f"there is no queue {name}, or it may not be looked at") from error
 
 
 def _rebuilt(bucket: str, table: str, nodes: frozenset[str]) -> RebuildReport:
