@@ -61,4 +61,4 @@ def test_an_error_is_one_clear_line_and_a_nonzero_exit(
 
 def test_the_operators_commands_are_there_too() -> None:
     listed = CliRunner().invoke(main, ["--help"]).stdout
-    assert all(command in listed for command in ("invoke", "dev", "replay-bad"))
+    assert all(command in listed for command in ("invoke", "dev", "replay-bad", "redrive", "rebuild", "reconcile"))
