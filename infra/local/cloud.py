@@ -30,6 +30,7 @@ from infra.local.schedules import Schedule, schedules
 from infra.local.server import Server, Site
 from infra.local.streams import StreamSource, due_instants, stream_sources
 from infra.local.template import REGION, TEMPLATE, Stack
+from infra.local.throttling import Throttle
 
 DEFAULT_START: Final = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 _MINUTE: Final = timedelta(minutes=1)
@@ -225,6 +226,11 @@ class LocalCloud:
         request = Request(method, quote(path, safe="/%:@!$&'()*+,;=~-._"), query, pairs, body, source_ip)
         with self.lock:
             return self._http.request(request)
+
+    def throttle(self, scale: float = 1.0) -> None:
+        """From now on the HTTP API lets in what the template's stage allows, or that share of it. The clock must move,
+        or no bucket fills again."""
+        self._http.throttle = Throttle(self.stack, self._clock.now, scale=scale)
 
     def routes(self, method: str, path: str) -> bool:
         """Whether the HTTP API has a route for this."""

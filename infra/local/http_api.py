@@ -18,6 +18,7 @@ import orjson
 
 from infra.local.functions import InvocationError
 from infra.local.template import ACCOUNT, Stack, TemplateError
+from infra.local.throttling import Throttle
 
 BODY_LIMIT: Final = 10 * 1024 * 1024
 """Bytes of a request body that API Gateway passes on."""
@@ -74,6 +75,8 @@ class HttpApi:
         self._routes = list(_routes(stack))
         self._invoke = invoke
         self._now = now
+        self.throttle: Throttle | None = None
+        """Lets requests in, where there is one; without, all."""
 
     def request(self, request: Request) -> Response:
         """What API Gateway answers. A function that fails is a 500 without a reason, as there."""
@@ -84,6 +87,8 @@ class HttpApi:
         if found is None:
             return _message(404, "Not Found")
         route, parameters = found
+        if self.throttle is not None and not self.throttle.allows(route.key):
+            return _message(429, "Too Many Requests")
         event = self._event(route, parameters, request, path)
         try:
             reply = self._invoke(route.function, event)

@@ -40,6 +40,12 @@ def problems_of(*files: Any) -> str:
     return raised.value.detail
 
 
+@pytest.mark.parametrize("key", [None, True, 1, 1.5, b"x"])
+def test_a_key_that_is_no_text_is_a_mistake_like_others(key: object) -> None:
+    """YAML has such keys: `null:`, `yes:`, `1:`."""
+    assert "campaigns.0" in problems_of({"currency": "EUR", "segments": [ACTIVE], "campaigns": [{**HELLO, key: "x"}]})
+
+
 def test_sections_may_stand_in_several_files() -> None:
     program = load_program({"a.yaml": {"currency": "EUR", "campaigns": [HELLO]}, "b.yaml": {"segments": [ACTIVE]}})
     assert [segment.name for segment in program.segments] == ["active"]

@@ -73,6 +73,14 @@ def test_junk_is_refused(text: str) -> None:
         tokens().read(text)
 
 
+@pytest.mark.parametrize("junk", ["}", " ", "\n", "=", "+", "/", "%", "\u00fc", "\x00"])
+def test_a_signature_with_characters_that_base64_passes_over_is_refused(junk: str) -> None:
+    token = tokens().issue(ABOUT)
+    for changed in (token[:-5] + junk + token[-5:], token + junk, junk + token):
+        with pytest.raises(BadInputError):
+            tokens().read(changed)
+
+
 @settings(max_examples=200)
 @given(position=st.integers(0, 10_000), character=st.sampled_from("Aaz09-_."))
 def test_a_token_with_any_other_character_is_refused(position: int, character: str) -> None:

@@ -69,15 +69,16 @@ def load_program(files: Mapping[str, object], parameters: ProgramParameters | No
     draft.context = replace(draft.context, parameters={name: item.of.kind for name, item in definitions.items()})
     churn = draft.read("churn")
     draft.context = replace(draft.context, churn_bands=frozenset(band.name for band in churn.bands))
+    segments, campaigns, cap = draft.read("segments"), draft.read("campaigns"), draft.read("frequency_cap")
     program = Program(
-        source=_source(draft),
+        source="" if draft.problems else _source(draft),  # what is wrong may have keys that cannot be sorted
         currency=currency,
-        segments=draft.read("segments"),
+        segments=segments,
         churn=churn,
-        campaigns=draft.read("campaigns"),
+        campaigns=campaigns,
         definitions=definitions,
         parameters=parameters or ProgramParameters(),
-        frequency_cap=draft.read("frequency_cap"),
+        frequency_cap=cap,
     )
     _check_names(draft, program)
     if draft.problems:

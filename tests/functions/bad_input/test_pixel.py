@@ -29,6 +29,7 @@ HITS: dict[str, tuple[str, Outcome]] = {
     "bad percent-encoding": (KEY + "anonymousId=%ff", kept("bad_query")),
     "half a percent": (KEY + "anonymousId=a%2&event=x%", TAKEN),
     "300 parameters": (KEY + "&".join(f"p{n}=1" for n in range(300)), kept("bad_query")),
+    "1,001 parameters, and nobody looks for a key": (KEY + "&".join(["p=1"] * 1_000), UNKNOWN),
     "properties that are no JSON": (KEY + "anonymousId=a&properties=nope", kept("bad_parameter")),
     "properties that are an array": (KEY + "anonymousId=a&properties=[]", kept("bad_parameter")),
     "data that is neither": (KEY + "anonymousId=a&data=%21%21", kept("bad_parameter")),
