@@ -32,13 +32,14 @@ from botocore.signers import RequestSigner
 from botocore.useragent import UserAgentString
 from moto.core.base_backend import BackendDict
 from moto.core.botocore_stubber import BotocoreStubber
+from moto.core.exceptions import JsonRESTError
 from moto.core.models import MockAWS
 from moto.core.request import normalize_request
 from moto.core.serialize import BaseJSONSerializer
 from moto.core.utils import get_equivalent_url_in_aws_domain, unix_time_millis
 from moto.dynamodb.comparisons import ConditionExpressionParser
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
-from moto.dynamodb.models.table import Table
+from moto.dynamodb.models.table import StreamShard, Table
 from moto.sqs.models import Message, Queue, SQSBackend
 from werkzeug.exceptions import HTTPException
 
@@ -58,6 +59,7 @@ _moto_process_request = BotocoreStubber.process_request
 _moto_structure = BaseJSONSerializer._serialize_type_structure
 _aliases: dict[str, str] = {}
 _find_alias = EventAliaser._alias_event_name
+_moto_records = StreamShard.get
 _really_sign = RequestSigner.sign
 READS = frozenset({"Query", "GetItem", "BatchGetItem", "Scan", "DescribeTable"})
 _journal: list[str | None] = []
@@ -121,6 +123,13 @@ def _alias(aliaser: EventAliaser, name: str) -> str:
     if name not in _aliases:
         _aliases[name] = _find_alias(aliaser, name)
     return _aliases[name]
+
+
+def _records(shard: StreamShard, start: int, quantity: int) -> list[dict[str, Any]]:
+    """Records that were taken out are gone, and DynamoDB says so; moto fails."""
+    if start < shard.starting_sequence_number:
+        raise JsonRESTError("TrimmedDataAccessException", "The requested records are no longer available")
+    return _moto_records(shard, start, quantity)
 
 
 def _sign(signer: RequestSigner, operation_name: str, request: Any, *values: Any, **named: Any) -> None:
@@ -315,6 +324,7 @@ def install() -> None:
         (BotocoreStubber, "process_request", _process_request),
         (BaseJSONSerializer, "_serialize_type_structure", _structure),
         (RequestSigner, "sign", _sign),
+        (StreamShard, "get", _records),
         (EventAliaser, "_alias_event_name", _alias),
         (UserAgentString, "to_string", lambda _agent: "local-cloud"),
         (SQSBackend, "is_message_valid_based_on_retention_period", _is_retained),

@@ -174,6 +174,20 @@ def test_changes_that_were_never_evaluated_are_decided_after_all(cloud: LocalClo
     assert [mail.recipients[0] for mail in cloud.mail] == ["cat@example.com"]
 
 
+def test_changes_that_the_stream_has_forgotten_are_decided_with_everybody(
+    shop: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.local.streams._KEPT", 0)
+    with broken(shop, "evaluate_customers"):
+        post_batch(shop, SIGN_UP)
+        shop.settle()
+    told = regulars(shop, "redrive", "--queue", "stream")
+    assert f"{len(customers(shop))} customers' nodes brought up" in told
+    assert shop.dead_letters() == {}
+    shop.advance(by=HOUR)
+    assert [mail.recipients[0] for mail in shop.mail].count("cat@example.com") == 1
+
+
 def test_missed_slots_of_schedules_are_dropped_and_made_up_for(cloud: LocalCloud) -> None:
     with broken(cloud, "tick"):
         post_batch(cloud, SIGN_UP)
