@@ -119,9 +119,9 @@ def _structure(serializer: BaseJSONSerializer, serialized: Any, value: Any, shap
 def _alias(aliaser: EventAliaser, name: str) -> str:
     """An event's other name is always the same."""
     if aliaser._event_aliases is not EVENT_ALIASES:
-        return _find_alias(aliaser, name)
+        return str(_find_alias(aliaser, name))
     if name not in _aliases:
-        _aliases[name] = _find_alias(aliaser, name)
+        _aliases[name] = str(_find_alias(aliaser, name))
     return _aliases[name]
 
 

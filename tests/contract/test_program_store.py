@@ -33,7 +33,7 @@ segments:
 class OvertakenClient:
     """An S3 client whose first write is overtaken by what `meanwhile` does."""
 
-    def __init__(self, client: Any, meanwhile: Callable[[], None]) -> None:
+    def __init__(self, client: Any, meanwhile: Callable[[], object]) -> None:
         self._client = client
         self._meanwhile = [meanwhile]
 

@@ -114,4 +114,4 @@ def test_the_refresh_moves_only_those_between_the_thresholds(cloud: LocalCloud) 
     cloud.advance(to=cloud.now + timedelta(minutes=5))
     states = [json.loads(item["doc"]["S"]) for item in items(cloud, "STATE")]
     assert sum("big_spender" in state["memberships"] for state in states) == 4
-    assert run(cloud, "refresh/nightly") == {"customers": 30, "parameters_version": 1, "changed": 0}
+    assert run(cloud, "refresh/nightly") == {"customers": 30, "parameters_version": 2, "changed": 0}

@@ -15,20 +15,20 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from regulars.adapters import items
-from regulars.adapters.aws import ledger, ses
+from regulars.adapters.aws import ledger, program, ses
 from regulars.adapters.aws.customers import DynamoCustomerStore
 from regulars.adapters.aws.lake import S3EventLog
 from regulars.adapters.aws.ledger import DynamoLedger
 from regulars.adapters.aws.queue import SqsQueue
 from regulars.application import evaluate_customers, send_messages
-from regulars.application.collect.service import Collect
 from regulars.application.outbox import Relay
 from regulars.application.send_messages import SendMessages
 from regulars.domain import profile
 from regulars.domain.errors import PermanentError, TransientError
 from regulars.domain.orders import OrderBook
+from regulars.domain.parameters import parameters_to_doc
 from regulars.domain.profile import Profile
-from regulars.domain.sends import SendStatus
+from regulars.domain.sends import CLAIM_LEASE, SendStatus
 from regulars.runtime import batch
 
 Bug = Callable[[], AbstractContextManager[Any]]
@@ -107,7 +107,7 @@ def partial_failures_ignored() -> Iterator[None]:
 def failed_records_deleted() -> Iterator[None]:
     """A consumer reports success, whatever happened to the records."""
     original = batch.batch_reply
-    with mock.patch.object(batch, "batch_reply", lambda _failed: original(())):
+    with mock.patch.object(batch, "batch_reply", return_value=original(())):
         yield
 
 
@@ -216,7 +216,6 @@ def answered_before_stored() -> Iterator[None]:
                 return
             raise
 
-    assert Collect is not None
     with mock.patch.object(SqsQueue, "send", hopeful):
         yield
 
@@ -224,7 +223,7 @@ def answered_before_stored() -> Iterator[None]:
 @contextmanager
 def opt_out_not_looked_at() -> Iterator[None]:
     """The consent of the decision is trusted at the time of sending."""
-    with mock.patch.object(DynamoLedger, "opted_out_at", lambda *_values, **_named: None):
+    with mock.patch.object(DynamoLedger, "opted_out_at", return_value=None):
         yield
 
 
@@ -233,7 +232,7 @@ def unknown_is_sent_again() -> Iterator[None]:
     """A timeout of the carrier is taken for a refusal."""
     with (
         mock.patch.object(send_messages, "UnknownOutcomeError", ZeroDivisionError),
-        mock.patch.object(ses, "outcome_of", lambda *_values, **_named: TransientError("try again")),
+        mock.patch.object(ses, "outcome_of", return_value=TransientError("try again")),
     ):
         yield
 
@@ -241,14 +240,26 @@ def unknown_is_sent_again() -> Iterator[None]:
 @contextmanager
 def dead_attempts_never_given_up() -> Iterator[None]:
     """A claim whose holder died stays claimed."""
-    with mock.patch.object(ledger, "CLAIM_LEASE", ledger.CLAIM_LEASE * 10_000):
+    with mock.patch.object(ledger, "CLAIM_LEASE", CLAIM_LEASE * 10_000):
         yield
 
 
 @contextmanager
 def due_index_forgotten() -> Iterator[None]:
     """A state is written without what the due index looks at."""
-    with mock.patch.object(items, "due_shard", lambda _node: "nowhere"):
+    with mock.patch.object(items, "due_shard", return_value="nowhere"):
+        yield
+
+
+@contextmanager
+def refresh_forgets_whom_it_touches() -> Iterator[None]:
+    """New thresholds are in force; who died before it brought up those whom they touch leaves no word of it."""
+    make = parameters_to_doc
+
+    def forgetful(parameters: Any) -> dict[str, Any]:
+        return make(replace(parameters, unannounced=()))
+
+    with mock.patch.object(program, "parameters_to_doc", forgetful):
         yield
 
 
@@ -272,5 +283,6 @@ BUGS: dict[str, Bug] = {
         unknown_is_sent_again,
         dead_attempts_never_given_up,
         due_index_forgotten,
+        refresh_forgets_whom_it_touches,
     )
 }

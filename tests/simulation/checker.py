@@ -6,26 +6,32 @@ An operation that was answered must be there, one that was refused must not, and
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import orjson
+from botocore.exceptions import ClientError
 
 from regulars.adapters.aws.customers import DynamoCustomerStore
 from regulars.adapters.aws.lake import S3EventLog
 from regulars.adapters.aws.ledger import DynamoLedger
+from regulars.adapters.aws.program import PARAMETERS_KEY
 from regulars.domain.customer import customer_of
 from regulars.domain.identity import NodeKind, component, node_id, strongest
 from regulars.domain.sends import SendStatus
 from tests.simulation import model
 from tests.simulation.faults import Fault
 from tests.simulation.model import Answer, Shopper
+from tests.simulation.simulation import SMS, Outcome, Schedule, Simulation, disturbed
 from tests.simulation.traffic import SHOPPERS, Said, email_of
 
 if TYPE_CHECKING:
+    from infra.local import LocalCloud
     from regulars.domain.customer import Customer
     from regulars.domain.sends import SendRecord
     from regulars.domain.state import CustomerState
-    from tests.simulation.simulation import Simulation
 
 _SETTLED = (SendStatus.SENT, SendStatus.WITHHELD, SendStatus.UNKNOWN)
 _AMBIGUOUS = {Fault.LOST, Fault.LOST_5XX, Fault.UNAVAILABLE, Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.TIMEOUT}
@@ -42,6 +48,23 @@ class _Found:
     states: dict[str, CustomerState]
     sends: dict[str, SendRecord]
     mails: Counter[str]
+    entered: set[tuple[str, str]]
+    threshold: int
+
+
+def simulate(schedule: Schedule, bug: Callable[[], AbstractContextManager[Any]] = nullcontext) -> Outcome:
+    """Run one schedule, and check what it left."""
+    with disturbed(schedule, bug) as simulation:
+        return Outcome(
+            schedule=schedule,
+            trace=simulation.faults.trace,
+            injected=simulation.faults.injected,
+            tricks=simulation.adversary.counts,
+            history=simulation.history,
+            calls=simulation.cloud.calls.total,
+            kills=simulation.containers.kills,
+            violations=violations(simulation),
+        )
 
 
 def violations(simulation: Simulation) -> list[str]:
@@ -74,7 +97,7 @@ def _read(simulation: Simulation) -> _Found:
             customers[root] = (customer, state.value if state else None)
     ledger = DynamoLedger(cloud.client("dynamodb"), cloud.table_name)
     # What cannot be sent for want of an address is written down under the customer's own node.
-    nodes = {*heads, *(node_id(NodeKind.EMAIL, email_of(name)) for name in SHOPPERS)}
+    nodes = {*heads, SMS["address_node"], *(node_id(NodeKind.EMAIL, email_of(name)) for name in SHOPPERS)}
     records = [record for node in sorted(nodes) for record in ledger.sends(node)]
     return _Found(
         lake={(event.source, event.message_id) for event in events},
@@ -82,8 +105,24 @@ def _read(simulation: Simulation) -> _Found:
         customers=customers,
         states={node: head.state.value for node, head in heads.items() if head.state},
         sends={f"{record.address_node}-{record.send_key}": record for record in records},
-        mails=Counter(mail.headers["X-Regulars-Send"] for mail in cloud.mail),
+        entered={
+            (event.properties["customer"], event.properties["segment"])
+            for event in events
+            if event.name == "Segment Entered"
+        },
+        threshold=_threshold(cloud),
+        mails=Counter(mail.headers["X-Regulars-Send"] for mail in cloud.mail)
+        + Counter(f"{SMS['address_node']}-{SMS['send_key']}" for sms in cloud.sms if sms.to == SMS["address"]),
     )
+
+
+def _threshold(cloud: LocalCloud) -> int:
+    """The last published parameter."""
+    try:
+        answer = cloud.client("s3").get_object(Bucket=cloud.bucket_name, Key=PARAMETERS_KEY)
+    except ClientError:
+        return model.DEFAULT_THRESHOLD
+    return int(orjson.loads(answer["Body"].read())["values"]["big_spender_min"])
 
 
 def _plan() -> dict[str, int]:
@@ -145,17 +184,21 @@ def _customers(simulation: Simulation, found: _Found) -> Iterator[str]:
     }
     if known != set(shoppers):
         yield f"customers differ: {len(known - set(shoppers))} too many, {len(set(shoppers) - known)} missing"
+    for root, (customer, state) in found.customers.items():
+        for segment in state.memberships if state else ():
+            if not any((node, segment) in found.entered for node in (root, *customer.profile.links)):
+                yield f"somebody is in {segment} and the log does not say since when"
     for root in sorted(known & set(shoppers)):
         customer, state = found.customers[root]
         shopper = shoppers[root]
         name = next(iter(sorted(shopper.users | shopper.browsers)))
-        for what, is_, must in _figures(customer, state, shopper, simulation):
+        for what, is_, must in _figures(customer, state, shopper, simulation, found.threshold):
             if is_ != must:
                 yield f"{what} of {name}: {is_} instead of {must}"
 
 
 def _figures(
-    customer: Customer, state: CustomerState | None, shopper: Shopper, simulation: Simulation
+    customer: Customer, state: CustomerState | None, shopper: Shopper, simulation: Simulation, threshold: int
 ) -> Iterator[tuple[str, Any, Any]]:
     counter = customer.profile.counters.get("Product Viewed")
     yield "events", customer.profile.events, shopper.events
@@ -169,7 +212,7 @@ def _figures(
     if shopper.agreed_at is not None or shopper.opted_out:
         yield "consent", customer.value("consent.email"), "granted" if agreed else "denied"
     members = set(state.memberships) if state else set()
-    yield "segments", members, model.segments(shopper, simulation.cloud.now)
+    yield "segments", members, model.segments(shopper, simulation.cloud.now, threshold)
 
 
 def _messages(simulation: Simulation, found: _Found) -> Iterator[str]:
@@ -209,7 +252,7 @@ def _due(simulation: Simulation, found: _Found) -> Iterator[str]:
 
 
 def _unknown(simulation: Simulation, found: _Found) -> Iterator[str]:
-    """Nobody's outcome is unknown without a reason: a killed sender, a carrier that did not answer, or one that slept."""
+    """Nobody's outcome is unknown without a reason: a killed sender, or a carrier that did not answer."""
     unknown = sum(record.status is SendStatus.UNKNOWN for record in found.sends.values())
     reasons = sum(
         (function == "send_messages" and fault in _KILLS)
@@ -227,8 +270,6 @@ def _rest(simulation: Simulation, found: _Found) -> Iterator[str]:
     """Nothing is left in between."""
     cloud = simulation.cloud
     for name, bodies in cloud.dead_letters().items():
-        if name == "schedules-dlq":
-            continue  # a slot that failed three times; the next one does its work, as the rest below shows
         yield f"{len(bodies)} dead letters in {name}"
     for name in ("events", "landed", "due", "messages", "feedback"):
         if bodies := cloud.queue(name):

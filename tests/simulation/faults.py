@@ -50,9 +50,9 @@ _THROTTLED: dict[str, tuple[int, str]] = {
     "secrets-manager": (400, "ThrottlingException"),
 }
 _JSON = {"content-type": "application/x-amz-json-1.0"}
-_BURST = 6
+_BURST = 12
 """A throttle lasts for up to so many calls: more than a client's own attempts."""
-_WRITES = ("Put", "Update", "Delete", "Send", "Publish")
+CHANGING = ("Put", "Update", "Delete", "Send", "Publish")
 
 
 @dataclass(slots=True)
@@ -132,28 +132,22 @@ class Faults:
             self.marks.setdefault(f"{item['pk']['S']} {item['sk']['S']}", len(self.trace))
 
     def _suffer(self, call: AwsCall, proceed: Proceed, fault: Fault | None) -> AWSResponse | None:
-        url = call.request.url
-        match fault:
-            case Fault.THROTTLE:
-                return _throttled(call)
-            case Fault.UNAVAILABLE:
-                return _error(call, 503 if call.service == "s3" else 500, "InternalServerError")
-            case Fault.REFUSE:
-                raise EndpointConnectionError(endpoint_url=url)
-            case Fault.CRASH_BEFORE | Fault.TIMEOUT:
-                raise Crash(call.operation)
-            case Fault.PARTIAL:
-                return _partial(call, proceed)
-            case Fault.STALE:
-                return _answer(call, 200, _JSON, b'{"Count":0,"Items":[],"ScannedCount":0}')
+        if fault in (Fault.CRASH_BEFORE, Fault.TIMEOUT):
+            raise Crash(call.operation)
+        if fault is Fault.REFUSE:
+            raise EndpointConnectionError(endpoint_url=call.request.url)
+        if fault in _INSTEAD:
+            return _INSTEAD[fault](call)
+        if fault is Fault.PARTIAL:
+            return _partial(call, proceed)
         answer = proceed()
         match fault:
             case Fault.DUPLICATE:
                 proceed()
             case Fault.LOST:
-                raise ReadTimeoutError(endpoint_url=url)
+                raise ReadTimeoutError(endpoint_url=call.request.url)
             case Fault.LOST_5XX:
-                return _error(call, 500, "InternalServerError")
+                return _failed(call)
             case Fault.CRASH_AFTER:
                 raise Crash(call.operation)
         return answer
@@ -163,7 +157,7 @@ def possible(where: str) -> list[Fault]:
     """What can happen to a call of `service.Operation`."""
     service, _, operation = where.partition(".")
     faults = [Fault.THROTTLE, Fault.REFUSE, Fault.UNAVAILABLE, Fault.LOST, Fault.CRASH_BEFORE, Fault.CRASH_AFTER]
-    if operation.startswith(_WRITES):
+    if operation.startswith(CHANGING):
         faults.append(Fault.LOST_5XX)
         # The network may repeat an HTTP request to SES or SNS; nobody behind it could tell, so no system can promise.
         if service not in ("sesv2", "sns"):
@@ -182,6 +176,18 @@ def _throttled(call: AwsCall) -> AWSResponse:
         return _error(call, 400, "Throttling")
     status, code = _THROTTLED[call.service]
     return _error(call, status, code)
+
+
+def _failed(call: AwsCall) -> AWSResponse:
+    return _error(call, 503 if call.service == "s3" else 500, "InternalServerError")
+
+
+def _nobody(call: AwsCall) -> AWSResponse:
+    return _answer(call, 200, _JSON, b'{"Count":0,"Items":[],"ScannedCount":0}')
+
+
+_INSTEAD = {Fault.THROTTLE: _throttled, Fault.UNAVAILABLE: _failed, Fault.STALE: _nobody}
+"""What is answered in place of the call."""
 
 
 def _error(call: AwsCall, status: int, code: str) -> AWSResponse:
@@ -212,7 +218,7 @@ def _partial(call: AwsCall, proceed: Proceed) -> AWSResponse | None:
         return _answer(call, 200, _JSON, orjson.dumps({"Successful": [], "Failed": failed}))
     call.request.body = orjson.dumps(document | {"Entries": taken})
     answer = proceed()
-    if answer is None or answer.status_code != 200:  # noqa: PLR2004 OK
+    if answer is None or answer.status_code != 200:
         return answer
     said = orjson.loads(answer.content) | {"Failed": failed}
     return _answer(call, 200, _JSON, orjson.dumps(said))

@@ -1,8 +1,8 @@
 """The reference model: what Regulars promises to hold and to do, in plain Python, without any of its code.
 
 It is told what senders said (not what the system stored), which of it reached the log, and whether readers opted out;
-it answers what each customer's profile, orders, segments and messages must be. Browsers belong to one shopper each here;
-who shares one is tested elsewhere (tests/property/test_step.py).
+it answers what each customer's profile, orders, segments and messages must be. Each browser belongs to one shopper
+here; who shares one is tested elsewhere (tests/property/test_step.py).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 
 from tests.simulation.traffic import Said
 
-CURRENCY_MINIMUM = 30_000
-"""Minor units of revenue that make a big spender until there are twenty customers (program/program.yaml)."""
+DEFAULT_THRESHOLD = 30_000
+"""Minor units of revenue that make a big spender until the first refresh (program/program.yaml)."""
 LOYAL_ORDERS = 5
 LEFT_AFTER = timedelta(hours=1)
 FORGOTTEN_AFTER = timedelta(days=3)
@@ -117,12 +117,10 @@ def _email(event: Said) -> str | None:
 
 
 def _shopper(names: set[str], events: list[Said]) -> Shopper:
-    shopper = Shopper(
-        **{
-            f"{kind}s": {n.partition(" ")[2] for n in names if n.startswith(kind)}
-            for kind in ("user", "browser", "email")
-        }
+    users, browsers, emails = (
+        {name.partition(" ")[2] for name in names if name.startswith(kind)} for kind in ("user", "browser", "email")
     )
+    shopper = Shopper(users, browsers, emails)
     for event in sorted(events, key=lambda one: (one.instant, one.message_id)):
         _take(shopper, event)
     return shopper
@@ -158,8 +156,9 @@ def _clear(shopper: Shopper, at: datetime) -> None:
     shopper.cleared_at = at if shopper.cleared_at is None else max(shopper.cleared_at, at)
 
 
-def segments(shopper: Shopper, now: datetime) -> set[str]:
-    """The segments that a customer is in, some days after the traffic, by the starter program's descriptions."""
+def segments(shopper: Shopper, now: datetime, threshold: int) -> set[str]:
+    """The segments that a customer is in, some hours after the traffic, by the starter program's descriptions.
+    `threshold`: what a big spender spends, as the last refresh published it."""
     found = set()
     # Two weeks, thirty days and a year are all longer than a simulation.
     if shopper.agreed_at is not None and not shopper.opted_out and not shopper.bought:
@@ -168,7 +167,7 @@ def segments(shopper: Shopper, now: datetime) -> set[str]:
         found.add("active")
     if shopper.bought >= LOYAL_ORDERS:
         found.add("loyal")
-    if shopper.revenue >= CURRENCY_MINIMUM:
+    if shopper.revenue >= threshold:
         found.add("big_spender")
     if shopper.viewed >= MANY_VIEWS:
         found.add("window_shopper")

@@ -17,8 +17,6 @@ from infra.local.streams import StreamSource, _Batch
 if TYPE_CHECKING:
     from moto.sqs.models import Message
 
-    from infra.local.aws_calls import AwsCalls
-
 LANES = 2
 """Batches of the stream that run at once; all changes of one partition are in one lane (ParallelizationFactor)."""
 _UNDELETED = 0.08
@@ -70,7 +68,7 @@ class HostileQueue(QueueSource):
     def _receive(self) -> list[Message]:
         if not self.adversary.on:
             return super()._receive()
-        whole, waiting = self._batch_size, self._queue()._messages  # noqa: SLF001 moto has no other way
+        whole, waiting = self._batch_size, self._queue()._messages
         self.adversary.chance.shuffle(waiting)
         self._batch_size = min(whole, self.adversary.size(max(len(waiting), 1)))
         try:
@@ -126,9 +124,7 @@ class _Reader(StreamSource):
     """Reads the stream for all lanes."""
 
 
-def hostile(
-    sources: list[QueueSource | StreamSource], adversary: Adversary, calls: AwsCalls
-) -> list[HostileQueue | Lane]:
+def hostile(sources: list[QueueSource | StreamSource], adversary: Adversary) -> list[HostileQueue | Lane]:
     """The cloud's own sources with the adversary in them; each stream becomes some lanes."""
     made: list[HostileQueue | Lane] = []
     for source in sources:
@@ -143,7 +139,7 @@ def hostile(
 
 def _lanes(source: StreamSource, adversary: Adversary) -> list[Lane]:
     lanes: list[Lane] = []
-    read = source._read  # noqa: SLF001 the one reader of the stream
+    read = source._read
 
     def share() -> None:
         for record in read():
@@ -153,7 +149,7 @@ def _lanes(source: StreamSource, adversary: Adversary) -> list[Lane]:
     for _ in range(LANES):
         lane = Lane.__new__(Lane)
         lane.__dict__.update(source.__dict__)
-        lane._waiting, lane.arrived, lane._busy = type(source._waiting)(), [], False  # noqa: SLF001
+        lane._waiting, lane.arrived, lane._busy = type(source._waiting)(), [], False
         lane.adversary, lane.reader = adversary, share
         lanes.append(lane)
     return lanes

@@ -102,7 +102,7 @@ class Containers:
         except Crash as crash:
             self.kills += 1
             raise InvocationError(name, "Runtime.ExitError", "killed") from crash
-        except Exception as error:  # noqa: BLE001 Lambda's runtime takes any
+        except Exception as error:
             self.functions.failures[name] += 1
             self._idle[name].append(handler)
             raise InvocationError(name, type(error).__name__, str(error)) from error
@@ -112,7 +112,7 @@ class Containers:
     def _cold(self, spec: FunctionSpec) -> Callable[[Any, Any], Any]:
         """A new container. Composing makes no AWS call, so nobody else runs meanwhile."""
         with _environment(spec.environment):
-            handler = self.functions._load(spec)  # noqa: SLF001 a container of our own
+            handler = self.functions._load(spec)
         self.functions.forget(spec.name)
         return handler
 
@@ -120,7 +120,7 @@ class Containers:
 @contextmanager
 def _inside(task: Task | None, function: str, doomed_at: int | None, tasks: Tasks) -> Iterator[None]:
     """The running task runs this function meanwhile (an HTTP request's task and a batch's have one at a time)."""
-    calls = tasks._calls  # noqa: SLF001 one module
+    calls = tasks._calls
     before = calls.function
     calls.function = function
     if task:

@@ -6,7 +6,7 @@ Each request is fixed when it is made (ids, instants, bodies), so it can be sent
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from infra.local.cloud import DEFAULT_START
 START = DEFAULT_START
 PLACED_AT = START - timedelta(minutes=30)
 SHOPPERS = ("ann", "bob", "cho")
+_LATER = tuple(timedelta(minutes=minutes) for minutes in (0, 0, 0, 0, 15, 16, 66))
 _PRODUCTS = ("p1", "p2", "p3")
 
 
@@ -41,6 +42,8 @@ class Operation:
     said: tuple[Said, ...] = ()
     bad: tuple[str, ...] = ()
     shopper: str = ""
+    after: timedelta = timedelta()
+    """How long after the start it is made: some come while messages are decided and sent."""
 
 
 def email_of(shopper: str) -> str:
@@ -72,7 +75,23 @@ class Shop:
             kind = self._chance.choices(kinds, weights)[0]
             made.append(kind(self._chance.choice(SHOPPERS)))
         self._chance.shuffle(made)
-        return made
+        return [replace(operation, after=self._chance.choice(_LATER)) for operation in made]
+
+    def one_of_each(self) -> list[Operation]:
+        """Every kind of request once, in order; who opts out does so between the decision of a welcome and its sending,
+        should the sending be held up."""
+        opt_out = replace(self.opt_out("bob"), after=timedelta(minutes=16))
+        return [
+            *(self.sign_up(shopper) for shopper in SHOPPERS),
+            self.browse("ann"),
+            self.order("ann", "o1", 2),
+            self.order("ann", "o1", 1),
+            self.hint("ann"),
+            self.mixed("cho"),
+            self.cart("cho"),
+            self.pixel("cho"),
+            opt_out,
+        ]
 
     def sign_up(self, shopper: str) -> Operation:
         """Who they are, and their consent."""
@@ -113,12 +132,12 @@ class Shop:
         }  # fmt: skip
         return Operation(self._next(), "pixel", query, (said,), (), shopper)
 
-    def order(self, shopper: str) -> Operation:
+    def order(self, shopper: str, name: str | None = None, version: int | None = None) -> Operation:
         """A signed version of an order: new, or of one that there is, newer or older than what came before."""
-        order_id = f"o{self._chance.randint(1, 2)}-{shopper}"
-        version = self._chance.randint(1, 4)
+        order_id = f"{name or self._chance.choice(('o1', 'o2'))}-{shopper}"
+        version = version or self._chance.randint(1, 4)
         total = 100 * self._chance.randint(10, 400)
-        body = {
+        body: dict[str, Any] = {
             "order_id": order_id,
             "version": version,
             "placed_at": iso(PLACED_AT),
@@ -129,9 +148,8 @@ class Shop:
         }
         # One version of an order has one content, however often it is delivered.
         body = self._orders.setdefault((order_id, version), body)
-        properties = {
-            "order_id": order_id, "version": version, "status": body["status"], "total": round(float(body["total"]) * 100),
-        }  # fmt: skip
+        total = round(float(body["total"]) * 100)
+        properties = {"order_id": order_id, "version": version, "status": body["status"], "total": total}
         said = Said("shop", f"{order_id}:{version}", "order", PLACED_AT, shopper, None, properties)
         return Operation(self._next(), "order", body, (said,), (), shopper)
 

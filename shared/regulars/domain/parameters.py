@@ -33,7 +33,8 @@ class ProgramParameters:
 def parameters_to_doc(parameters: ProgramParameters) -> dict[str, Any]:
     """The JSON document of parameters; `computed_at` as epoch milliseconds."""
     computed = None if parameters.computed_at is None else to_millis(parameters.computed_at)
-    doc = {"version": parameters.version, "computed_at": computed, "values": dict(sorted(parameters.values.items()))}
+    values = dict(sorted(parameters.values.items()))
+    doc: dict[str, Any] = {"version": parameters.version, "computed_at": computed, "values": values}
     if parameters.unannounced:
         doc["unannounced"] = [dict(sorted(values.items())) for values in parameters.unannounced]
     return doc

@@ -1,0 +1,92 @@
+"""Enumeration, then search: every crash point of an orderly day, then seeds; and the checker's own test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+
+from tests.simulation.bugs import BUGS, Bug
+from tests.simulation.checker import simulate
+from tests.simulation.faults import CHANGING, Fault, Plan
+from tests.simulation.simulation import Outcome, Schedule
+
+ORDERLY = Schedule(seed=11, hostile=False)
+"""One thing after the other, through every function: what is enumerated."""
+RATES = (0.0, 0.02, 0.05, 0.1)
+Point = tuple[str, str, int]
+
+
+def points() -> list[Point]:
+    """Every AWS call of the orderly day: (function, operation, which of its calls)."""
+    outcome = simulate(ORDERLY)
+    if outcome.violations:
+        raise AssertionError(outcome.violations)
+    return [(function, operation, number) for _task, function, operation, number, _fault in outcome.trace]
+
+
+def crashes(where: Iterable[Point], *, all_of_them: bool = True) -> Iterator[Outcome]:
+    """The orderly day, killed before and after each of these calls; or once only where the call changes nothing."""
+    for point in where:
+        changes = point[1].partition(".")[2].startswith(CHANGING)
+        for fault in (Fault.CRASH_BEFORE, Fault.CRASH_AFTER) if changes or all_of_them else (Fault.CRASH_AFTER,):
+            yield simulate(replace(ORDERLY, plan={point: fault}))
+
+
+def share_of(where: list[Point], part: int) -> list[Point]:
+    """The first call of each kind, and one of `part` of the others."""
+    return [point for index, point in enumerate(where) if point[2] == 1 or index % part == 0]
+
+
+def seeded(seed: int, bug: Bug = nullcontext) -> Outcome:
+    """One hostile schedule; the share of calls that fail goes with the seed."""
+    return simulate(Schedule(seed, rate=RATES[seed % len(RATES)]), bug)
+
+
+def _calls(function: str, operation: str, last: int, fault: Fault, *, after: int = 0) -> Plan:
+    return {(function, operation, number): fault for number in range(after + 1, last + 1)}
+
+
+HINTS: dict[str, Plan] = {
+    "marked_before_effect": _calls("send_messages", "sesv2.SendEmail", 1, Fault.CRASH_BEFORE),
+    "own_object_not_recognised": _calls("ingest", "s3.PutObject", 1, Fault.CRASH_AFTER),
+    "sdk_retries_on_ses": _calls("send_messages", "sesv2.SendEmail", 1, Fault.LOST),
+    "unknown_is_sent_again": _calls("send_messages", "sesv2.SendEmail", 1, Fault.LOST),
+    "outbox_cleared_before_relay": _calls("evaluate_customers", "sqs.SendMessageBatch", 3, Fault.CRASH_BEFORE),
+    "outbox_not_stored": _calls("evaluate_customers", "sqs.SendMessageBatch", 3, Fault.CRASH_BEFORE),
+    "partial_failures_ignored": _calls("collect", "sqs.SendMessageBatch", 1, Fault.PARTIAL),
+    "failed_records_deleted": _calls("update_customers", "s3.GetObject", 13, Fault.UNAVAILABLE, after=1),
+    "opt_out_not_looked_at": _calls("send_messages", "dynamodb.PutItem", 2, Fault.CRASH_BEFORE, after=1),
+    "answered_before_stored": _calls("collect", "sqs.SendMessageBatch", 6, Fault.THROTTLE),
+    "dead_attempts_never_given_up": _calls("send_messages", "sesv2.SendEmail", 1, Fault.CRASH_BEFORE),
+    "refresh_forgets_whom_it_touches": _calls("refresh", "sqs.SendMessageBatch", 1, Fault.CRASH_BEFORE),
+}
+"""Where a bug shows at once; the others are looked for by seed."""
+SEEDS = {
+    "no_optimistic_lock": 1012,
+    "unknown_is_sent_again": 1006,
+    "no_fencing": 1005,
+    "last_arrived_cart_wins": 1004,
+    "outbox_not_stored": 1007,
+}
+"""A seed that is tried first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catch:
+    """How a bug was noticed: after how many schedules, and the first violation; None: it was not."""
+
+    bug: str
+    schedules: int
+    violation: str | None
+
+
+def caught(name: str, seeds: Iterable[int]) -> Catch:
+    """Look for a bug by its hint, without faults, and then by seeds."""
+    tried = 1
+    if found := simulate(replace(ORDERLY, plan=HINTS.get(name, {})), BUGS[name]).violations:
+        return Catch(name, 1, found[0])
+    for tried, seed in enumerate([SEEDS[name], *seeds] if name in SEEDS else seeds, start=2):
+        if found := seeded(seed, BUGS[name]).violations:
+            return Catch(name, tried, found[0])
+    return Catch(name, tried, None)
