@@ -11,12 +11,18 @@ BIN := .venv/bin
 STAMP := .venv/regulars.stamp
 PYTEST_WORKERS ?= 2
 PYTEST_ARGS ?=
+# Of `make soak`: schedules of the simulation, seconds of the fuzz and of the load, parts (all where none is named).
+SEEDS ?= 5000
+SOAK_SECONDS ?= 60
+PARTS ?=
 RECORDINGS ?= ../shared/reference/recordings
 # Compiled modules belong in build/, and are worth keeping whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
+# A schedule of the simulator that failed must be the same when it is run again.
+export PYTHONHASHSEED := 0
 
-.PHONY: help setup demo dev test check format lint types contracts template bench build browser tools lock reference clean
+.PHONY: help setup demo dev test check format lint types contracts template bench soak build browser tools lock reference clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +69,9 @@ format: $(STAMP) ## Format the code and mend what the linter can mend
 
 bench: $(STAMP) ## Benchmarks against their targets: build/bench.json
 	@$(BIN)/python -m infra.bench
+
+soak: $(STAMP) ## The long search for faults (about an hour): build/soak.json (SEEDS=5000 for fewer or more)
+	@$(BIN)/python -m tests.soak --seeds $(SEEDS) --seconds $(SOAK_SECONDS) $(PARTS)
 
 build: $(STAMP) ## The deployable artifacts in build/functions, within Lambda's size limits
 	@$(BIN)/python -m infra.artifacts

@@ -105,6 +105,19 @@ def test_a_rule_with_too_many_parts_is_refused() -> None:
         parse_rule({"all": [leaf] * (MAX_CHILDREN + 1)})
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"field": "orders.count", "at_least": {"parameter": "\ud800"}},
+        {"field": "traits.\udfff", "equals": 1},
+        {"field": "orders.count", "at_least": 1, "a\ud83d": 1},
+    ],
+)
+def test_half_a_character_is_refused(data: Any) -> None:
+    with pytest.raises(BadInputError, match="half a character"):
+        parse_rule(data)
+
+
 def test_every_kind_of_field_has_operators() -> None:
     assert set(FIELDS.values()) | {Kind.TRAIT} == set(OPERATORS)
 

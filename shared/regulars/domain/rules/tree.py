@@ -299,7 +299,7 @@ def parse_rule(data: object, *, context: RuleContext | None = None, path: str = 
 
 
 def bounds_problem(data: object, *, depth: int, nodes: int) -> str | None:
-    """What is too deep or too large about parsed data, found without recursion; None when nothing is.
+    """What is too deep, too large or no text about parsed data, found without recursion; None when nothing is.
 
     Aliases in YAML may share or even contain themselves: every visit counts, so such data comes out as too large.
     """
@@ -313,10 +313,25 @@ def bounds_problem(data: object, *, depth: int, nodes: int) -> str | None:
         if visited > nodes:
             return f"too large; keep it within {nodes} values"
         if isinstance(value, Mapping):
+            if not all(map(_can_be_written, value)):
+                return "a key has half a character (a lone surrogate)"
             waiting.extend((child, level + 1) for child in value.values())
+        elif not _can_be_written(value):
+            return "a text has half a character (a lone surrogate)"
         elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
             waiting.extend((child, level + 1) for child in value)
     return None
+
+
+def _can_be_written(value: object) -> bool:
+    """Whether a text can be encoded; escapes in JSON and YAML may spell what cannot."""
+    if not isinstance(value, str) or value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def problems(error: ValidationError, path: str) -> list[str]:
