@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from regulars.adapters.items import ORDERS, PROFILE, STATE, parsed_applied, parsed_orders, parsed_profile
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
 from regulars.domain.stored import Change, FragmentChange, OutboxChange
+from regulars.domain.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Image:
     """What a change needs of one item image."""
 

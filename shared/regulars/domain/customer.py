@@ -14,11 +14,12 @@ from regulars.domain.instants import day_number, to_millis
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile, fold
 from regulars.domain.profile import merged as profiles_merged
+from regulars.domain.values import value
 
 Value = bool | int | float | str | datetime | timedelta | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Fragment:
     """What one node contributes to its customer."""
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from regulars.domain.instants import from_millis, to_millis
+from regulars.domain.values import value
 
 SCHEMA_VERSION = 1
 _NO_TIME = timedelta(0)
@@ -45,7 +46,7 @@ class Trust(StrEnum):
     SYSTEM = "system"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Event:
     """One canonical event.
 

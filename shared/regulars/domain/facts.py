@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 from unicodedata import category
@@ -20,6 +20,7 @@ from regulars.domain.instants import from_millis
 from regulars.domain.money import currency_exponent
 from regulars.domain.orders import OrderEntry, entry_of, order_key
 from regulars.domain.times import parse_instant
+from regulars.domain.values import value
 
 LINKED = "Linked"
 GRANTED, DENIED = "granted", "denied"
@@ -43,7 +44,7 @@ _CALL_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ConsentRecord:
     """One statement about one channel: who said what, when, shown which text, until when."""
 
@@ -56,7 +57,7 @@ class ConsentRecord:
     event_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class CartLine:
     """A product in the cart as last heard of; `quantity` 0 means taken out. `price_minor` is in the program's
     currency."""
@@ -69,7 +70,7 @@ class CartLine:
     image_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Fact:
     """One event, as far as the fold cares.
 

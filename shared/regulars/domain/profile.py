@@ -16,6 +16,7 @@ from typing import Any
 from regulars.domain.facts import DENIED, MAX_TRAITS, CartLine, ConsentRecord, Fact, trait_rank
 from regulars.domain.identity import by_strength
 from regulars.domain.instants import day_number
+from regulars.domain.values import value
 
 SEEN_DAYS = 7
 MAX_SEEN = 3000
@@ -29,7 +30,7 @@ MAX_SUPPRESSED = 10
 ID_LENGTH = 8
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Counter:
     """How often an event happened: ever, first, last, and by UTC day number as far back as the feature plan asks."""
 
@@ -39,7 +40,7 @@ class Counter:
     days: Mapping[int, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Cart:
     """Lines by product with the last word on each, runs of UTC days on which the cart was touched as (first, last), and
     the three instants that say whether the cart is open."""
@@ -196,10 +197,10 @@ def _trait_rank(value: Any, at: datetime) -> tuple[datetime, str, str]:
 
 def _merge_traits(traits: dict[str, tuple[Any, datetime]], other: Mapping[str, tuple[Any, datetime]]) -> None:
     """Last write by event time wins; at the same instant the greater text does, so that order does not matter."""
-    for name, (value, at) in other.items():
+    for name, (said, at) in other.items():
         known = traits.get(name)
-        if known is None or _trait_rank(value, at) > _trait_rank(*known):
-            traits[name] = (value, at)
+        if known is None or _trait_rank(said, at) > _trait_rank(*known):
+            traits[name] = (said, at)
     if len(traits) > MAX_TRAITS:
         for name in sorted(traits, key=trait_rank)[MAX_TRAITS:]:
             del traits[name]

@@ -9,11 +9,12 @@ from enum import StrEnum
 from typing import Any
 
 from regulars.domain.instants import from_millis, to_millis
+from regulars.domain.values import value
 
 MAX_DECIDED = 200
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Membership:
     """In a segment since when, because of what (a fact's id, `due`, `import`...), under which program, and why leaf by
     leaf."""
@@ -24,7 +25,7 @@ class Membership:
     why: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Pending:
     """A campaign that waits: it was started by entering its segment, and is decided at `decide_at`."""
 
@@ -37,7 +38,7 @@ class OutboxKind(StrEnum):
     EVENT = "event"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class OutboxEntry:
     """Something to relay: a send record's document to `messages`, or a system event's document to `events`."""
 

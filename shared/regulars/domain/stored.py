@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from regulars.domain.customer import Fragment
@@ -11,6 +10,7 @@ from regulars.domain.facts import Fact
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
 from regulars.domain.state import CustomerState
+from regulars.domain.values import value
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ MAX_APPLIED = 50
 """A write carries the facts that it folded in, up to this many; beyond (an import, a flood), it is taken as a whole."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Applied:
     """What a write folded in: the facts one by one, or that they are too many, and whether all of them are history.
 
@@ -72,7 +72,7 @@ class Stored(Generic[T]):
         return self._text, self.version, self.owner
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Head:
     """What is stored for one node: its part of the profile, its orders, and its state where it is a customer's root."""
 
@@ -88,7 +88,7 @@ class Head:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class FragmentChange:
     """One write to a node's PROFILE or ORDERS, as the table's stream tells it.
 
@@ -107,7 +107,7 @@ class FragmentChange:
     rebuilt: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class OutboxChange:
     """One write to a STATE whose outbox is not empty."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
@@ -15,12 +14,13 @@ from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
 from regulars.domain.state import CustomerState
 from regulars.domain.stored import Applied, Change, Head, Stored
+from regulars.domain.values import value
 from regulars.ports import ALL_PARTS, Part
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Row:
     doc: str
     version: int

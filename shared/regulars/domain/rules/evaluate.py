@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from regulars.domain.rules.compile import FOREVER, Compiled, Facts, compiled
 from regulars.domain.rules.tree import Rule
 from regulars.domain.rules.view import View
+from regulars.domain.values import value
 
 CHURN_BAND = "churn_band"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Evaluation:
     """`next_flip`: the earliest later instant at which any of it may change with no new event; None for never."""
 
