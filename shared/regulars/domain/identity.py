@@ -39,6 +39,7 @@ _MAX_EMAIL = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets, with its brackets
 _PHONE = re.compile(r"\+[1-9]\d{6,14}")
 _PHONE_NOISE = str.maketrans("", "", " -.()/\u00a0")
 _BLOCKED = re.compile(r"[0-]*|-1|null|none|undefined|nil|nan|anonymous|guest|\[object object\]", re.IGNORECASE)
+_FIRST_OF_BLOCKED = frozenset("0-nNuUaAgG[")
 
 
 @lru_cache(maxsize=4096)
@@ -49,7 +50,8 @@ def node_id(kind: NodeKind, value: str) -> str:
 
 def is_blocked(identifier: str) -> bool:
     """Whether a value stands for nobody (`null`, `0000`, `undefined`, ...) and would merge everybody who sends it."""
-    return _BLOCKED.fullmatch(identifier.strip()) is not None
+    identifier = identifier.strip()
+    return not identifier or (identifier[0] in _FIRST_OF_BLOCKED and _BLOCKED.fullmatch(identifier) is not None)
 
 
 def normalised_email(text: str) -> str | None:

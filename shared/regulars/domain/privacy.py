@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 
 EMAIL_MASK, PHONE_MASK, CARD_MASK, VALUE_MASK = "[email]", "[phone]", "[card]", "[masked]"
 
@@ -39,8 +40,19 @@ _HAS_CARD = re.compile(r"\d\d\d\d")
 _HAS_PHONE = re.compile(r"\d\d\d\)?[-. %]")
 
 
+_LONGEST_KEPT = 500
+
+
 def masked(text: str) -> str:
-    """`text` (a URL, a query, a title) with e-mail addresses, telephone and card numbers replaced by what they were."""
+    """`text` (a URL, a query, a title) with e-mail addresses, telephone and card numbers replaced by what they were.
+
+    Pages, campaigns and referrers come again and again, so what became of the last ones is kept; long texts are not,
+    lest somebody fill the memory with them.
+    """
+    return _masked_as_before(text) if len(text) <= _LONGEST_KEPT else _masked(text)
+
+
+def _masked(text: str) -> str:
     if "=" in text and _HAS_NAME.search(text):
         text = _NAMED.sub(rf"\g<1>{VALUE_MASK}", text)
     if "@" in text or "%40" in text or "%2540" in text:
@@ -51,6 +63,9 @@ def masked(text: str) -> str:
     if (digits and _HAS_PHONE.search(text)) or "+" in text or "%2B" in text or "%2b" in text:
         text = _PHONE.sub(PHONE_MASK, text)
     return text
+
+
+_masked_as_before = lru_cache(maxsize=2048)(_masked)
 
 
 def _masked_card(match: re.Match[str]) -> str:

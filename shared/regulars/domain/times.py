@@ -39,10 +39,10 @@ def parse_instant(value: object) -> datetime | None:
                 return _from_epoch(int(text[:20]))
             parsed = datetime.fromisoformat(text.replace(":60", ":59") if ":60" in text else text)
             return truncated(parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC))
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return _from_epoch(value)
         if isinstance(value, datetime):
             return value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return _from_epoch(value)
     except (ValueError, OverflowError):
         return None
     return None

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 CALLS = {kind.value: kind for kind in EventType if kind not in {EventType.ORDER, EventType.SYSTEM}}
 """The calls that a client can make; orders come from signed sources only, system events from Regulars itself."""
 
+_VIEWS = frozenset({EventType.PAGE, EventType.SCREEN})
+_ON_A_PAGE = frozenset({EventType.TRACK, EventType.PAGE})
+
 MAX_ID_CHARS = 255
 MAX_MESSAGE_ID_CHARS = 100
 MAX_NAME_CHARS = 255
@@ -66,7 +69,7 @@ def event_of(item: dict[str, Any], call: EventType, receipt: Receipt, ids: Ids, 
         original_timestamp=times.original,
         sent_at=times.sent_at,
         received_at=receipt.received_at,
-        payload_hash=_payload_hash([call.value, name, user_id, anonymous_id, happened, properties, traits]),
+        payload_hash=_payload_hash([call, name, user_id, anonymous_id, happened, properties, traits]),
         context=context,
         properties=properties,
         traits=traits,
@@ -125,10 +128,10 @@ def _identifier(value: object, path: str) -> str | None:
     """The identifier as text; None where it is absent or a value that stands for nobody."""
     if value is None:
         return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
     if not isinstance(value, str):
-        raise BadInputError("bad_identifier", f"{path} must be text")
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise BadInputError("bad_identifier", f"{path} must be text")
+        value = str(value)
     value = value.strip()
     if not value or is_blocked(value):
         return None
@@ -141,7 +144,7 @@ def _name(item: dict[str, Any], call: EventType) -> str | None:
     """The event of a track call, the optional name of a page or screen."""
     if call is EventType.TRACK:
         path, value = "event", item.get("event")
-    elif call in {EventType.PAGE, EventType.SCREEN}:
+    elif call in _VIEWS:
         path, value = "name", item.get("name")
         if value is None or value == "":
             return None
@@ -170,7 +173,7 @@ def _traits_and_properties(
     if call is EventType.ALIAS:
         properties = {**properties, "previousId": _required_id(item, "previousId")}
     category = item.get("category")
-    if category is not None and call in {EventType.PAGE, EventType.SCREEN} and "category" not in properties:
+    if category is not None and call in _VIEWS and "category" not in properties:
         properties = {**properties, "category": category}
     return traits or nested, properties
 
@@ -193,7 +196,7 @@ def _complete(context: dict[str, Any], item: dict[str, Any], call: EventType, re
     if from_browser and receipt.user_agent and not context.get("userAgent"):
         context["userAgent"] = receipt.user_agent
     page = context.get("page")
-    if from_browser and receipt.referer and call in {EventType.TRACK, EventType.PAGE} and not page:
+    if from_browser and receipt.referer and call in _ON_A_PAGE and not page:
         context["page"] = {"url": masked(receipt.referer)}
     if "channel" not in context and isinstance(item.get("channel"), str):
         context["channel"] = item["channel"]
