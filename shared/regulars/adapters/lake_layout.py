@@ -14,6 +14,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections import defaultdict
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
 import orjson
@@ -62,7 +63,8 @@ def event_objects(events: Sequence[Event]) -> Iterator[tuple[str, bytes]]:
     """Key and bytes of one object for each receipt date, rows in order of receipt and id."""
     for folder, group in sorted(_by_date(EVENTS_PREFIX, events).items()):
         key = _digest(f"{event.event_id}:{event.payload_hash}" for event in group)
-        rows = sorted(group, key=lambda event: (event.received_at, event.event_id))
+        rows = sorted(group, key=attrgetter("event_id"))
+        rows.sort(key=attrgetter("received_at"))  # stable; pairs as keys cost several times as much
         yield f"{folder}{key}.parquet", events_to_parquet(rows)
 
 

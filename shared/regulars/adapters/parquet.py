@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _ENUMS = ("type", "trust")
 _INSTANTS = ("timestamp", "original_timestamp", "sent_at", "received_at")
+_SHARED_INSTANTS = ("sent_at", "received_at")
+"""The calls of one request have these two in common, so each is converted once."""
 _DOCUMENTS = ("context", "properties", "traits")
 _REQUIRED = frozenset({"event_id", "source", "message_id", "type", "timestamp", "received_at", "trust", "payload_hash"})
 _INSTANT_TYPE = pa.timestamp("ms", tz="UTC")
@@ -53,7 +55,10 @@ EVENT_SCHEMA: pa.Schema = pa.schema(
 
 def _column_from(values: Sequence[Any], field: pa.Field) -> pa.Array:
     """One column, from the form that pyarrow takes fastest."""
-    if field.name in _INSTANTS:
+    if field.name in _SHARED_INSTANTS:
+        millis = {value: None if value is None else to_millis(value) for value in set(values)}
+        values = [millis[value] for value in values]
+    elif field.name in _INSTANTS:
         values = [None if value is None else to_millis(value) for value in values]
     elif field.name in _DOCUMENTS:
         values = [orjson.dumps(value) if value else None for value in values]
@@ -82,13 +87,13 @@ def _column_of(table: pa.Table, name: str) -> list[Any]:
             raise PermanentError(f"not an events file: column {name} is missing")
         return [{} if name in _DOCUMENTS else None for _ in range(table.num_rows)]
     column = table.column(name)
-    if (
-        name in _INSTANTS
-    ):  # as integers: pyarrow's own datetimes cost twice as much and bring a time zone of another type
+    if name in _INSTANTS:
+        # As integers: pyarrow's own datetimes cost twice as much and bring a time zone of another type.
         millis = column.cast(_INSTANT_TYPE).cast(pa.int64()).to_pylist()
-        # The calls of one request share two of their instants: each is made once.
-        instants = {value: None if value is None else from_millis(value) for value in set(millis)}
-        return [instants[value] for value in millis]
+        if name in _SHARED_INSTANTS:
+            instants = {value: None if value is None else from_millis(value) for value in set(millis)}
+            return [instants[value] for value in millis]
+        return [None if value is None else from_millis(value) for value in millis]
     values = column.to_pylist()
     if name in _DOCUMENTS:
         return [orjson.loads(value) if value else {} for value in values]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from regulars.domain.events import BadRow, Event, Trust, bad_row_from_doc, event_from_doc, event_to_doc
+from regulars.domain.events import PUBLIC, BadRow, Event, bad_row_from_doc, event_from_doc, event_to_doc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -139,7 +139,7 @@ def bot_reason(event: Event, bots: BotDetector) -> str | None:
     Only public events are judged: a signed source proved who it is. A server's library (`context.library`) has no
     browser and need not name one; what claims to come from a browser and names none is a machine.
     """
-    if event.trust is not Trust.PUBLIC:
+    if event.trust is not PUBLIC:
         return None
     agent = event.context.get("userAgent")
     if isinstance(agent, str) and agent:

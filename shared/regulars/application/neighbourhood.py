@@ -22,6 +22,7 @@ class Neighbourhood:
         self.heads: dict[str, Head] = {}
         self._store = store
         self._links = dict(links)
+        self._members: dict[str, frozenset[str]] = {}
         start = sorted(nodes)
         self._read(start)
         missing = self._missing(start)
@@ -31,7 +32,7 @@ class Neighbourhood:
 
     def members(self, node: str) -> frozenset[str]:
         """The nodes of the customer that a node belongs to."""
-        return component(node, self._links)[0]
+        return self._members[node] if node in self._members else component(node, self._links)[0]
 
     def reread(self, nodes: Iterable[str]) -> None:
         """Read heads again, after a lost race."""
@@ -44,10 +45,18 @@ class Neighbourhood:
                 self._links[node] = head.profile.value.links if head.profile else frozenset()
 
     def _missing(self, nodes: list[str]) -> set[str]:
-        """Nodes that must be read yet: their links are not known, or (for those known without reading) their heads."""
+        """Nodes that must be read yet: their links are not known, or (for those known without reading) their heads.
+
+        Customers of whom nothing is missing are complete: more links of others do not change them.
+        """
         missing: set[str] = set()
         for node in nodes:
+            if node in self._members:
+                continue
             members, unknown = component(node, self._links)
-            missing |= unknown
-            missing |= {member for member in members if member not in self.heads}
+            absent = unknown.union([member for member in members if member not in self.heads])
+            if absent:
+                missing |= absent
+            else:
+                self._members[node] = members
         return missing

@@ -100,7 +100,9 @@ class UpdateCustomers:
                 fact = fact_of(event, currency=currency, nodes=nodes) if nodes else None
                 if fact is None:
                     continue
-                work = works.setdefault(nodes[0], _Work())
+                work = works.get(nodes[0])
+                if work is None:
+                    work = works[nodes[0]] = _Work()
                 work.facts.setdefault(event.event_id, (fact, event))
                 work.records.add(record)
         return works, failed, count
@@ -136,7 +138,7 @@ class UpdateCustomers:
         profile = head.profile.value if head.profile else Profile()
         book = head.orders.value if head.orders else OrderBook()
         fresh, refused = _fresh(work, profile)
-        new_book, full = book.with_entries(fact.order for fact, _ in fresh if fact.order)
+        new_book, full = book.with_entries([fact.order for fact, _ in fresh if fact.order])
         if full:
             refused += [
                 _bad_row(event, TOO_MANY_ORDERS) for fact, event in fresh if fact.order and fact.order[0] in full

@@ -60,7 +60,7 @@ class Customer:
     def after(self, facts: Sequence[Fact], plan: Mapping[str, int]) -> Customer:
         """The customer once `facts` are folded in."""
         # A refused order (there are too many) is kept as a bad row by update_customers.
-        book, _ = self.book.with_entries(fact.order for fact in facts if fact.order)
+        book, _ = self.book.with_entries([fact.order for fact in facts if fact.order])
         changed = Customer(self.root, fold(self.profile, facts, plan), book, currency=self.currency, now=self.now)
         changed.churn_band = self.churn_band
         if book is self.book:
@@ -128,14 +128,12 @@ class Customer:
 
     def next_consent_expiry(self) -> datetime | None:
         """When the next grant lapses by itself."""
-        return min(
-            (
-                record.expires_at
-                for record in self.profile.consents.values()
-                if record.status == GRANTED and record.expires_at and record.expires_at > self.now
-            ),
-            default=None,
-        )
+        expiries = [
+            record.expires_at
+            for record in self.profile.consents.values()
+            if record.status == GRANTED and record.expires_at and record.expires_at > self.now
+        ]
+        return min(expiries, default=None)
 
     def address(self, channel: str) -> Address | None:
         """The customer's latest address for a channel."""

@@ -128,9 +128,9 @@ class _Run:
             self.move(members, now, trigger)
         self.decide_campaigns(now)
         state.program_version = program.version
-        flips = (verdict.next_flip, customer.next_consent_expiry())
-        waits = (pending.decide_at for pending in state.pending.values())
-        state.flips_at = min((instant for instant in (*flips, *waits) if instant is not None), default=None)
+        flips = [verdict.next_flip, customer.next_consent_expiry()]
+        flips += [pending.decide_at for pending in state.pending.values()]
+        state.flips_at = min([instant for instant in flips if instant is not None], default=None)
 
     def move(self, members: frozenset[str], now: datetime, trigger: str) -> None:
         """Exits, then entries, each told to the log with its reason; an entry starts the campaigns of its segment."""
@@ -153,6 +153,13 @@ class _Run:
         """Campaigns whose wait is over, the most important first (they compete for the frequency cap)."""
         state = self.state
         over = [name for name, pending in state.pending.items() if pending.decide_at <= now]
+        if over:
+            self._decide_messages(over, now)
+        while len(state.decided) > MAX_DECIDED:
+            del state.decided[min(state.decided, key=lambda key: (state.decided[key], key))]
+
+    def _decide_messages(self, over: Sequence[str], now: datetime) -> None:
+        state = self.state
         waited = {name: state.pending.pop(name) for name in over}  # also those that the program no longer has
         for campaign in self.program.by_priority(over):
             record = decide_message(campaign, waited[campaign.name], self.customer, state, program=self.program)
@@ -162,14 +169,13 @@ class _Run:
             state.outbox.append(OutboxEntry(record["send_key"], OutboxKind.SEND, record))
             if "withheld" not in record:
                 state.sends.append((now, record["channel"]))
-        while len(state.decided) > MAX_DECIDED:
-            del state.decided[min(state.decided, key=lambda key: (state.decided[key], key))]
 
     def finish(self, now: datetime) -> None:
         """Forget sends that no cap looks at any more; an outbox that is not empty is looked after within minutes."""
         state = self.state
-        horizon = now - self.program.cap_window
-        state.sends = [send for send in state.sends if send[0] > horizon]
+        if state.sends:
+            horizon = now - self.program.cap_window
+            state.sends = [send for send in state.sends if send[0] > horizon]
         if state.outbox and state.relay_by is None:
             state.relay_by = now + OUTBOX_RETRY
 

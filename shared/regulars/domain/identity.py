@@ -26,6 +26,7 @@ class NodeKind(StrEnum):
     ANONYMOUS = "anonymous"
 
 
+USER, EMAIL, PHONE, ANONYMOUS = NodeKind.USER, NodeKind.EMAIL, NodeKind.PHONE, NodeKind.ANONYMOUS
 _LETTERS = {NodeKind.USER: "u", NodeKind.EMAIL: "e", NodeKind.PHONE: "p", NodeKind.ANONYMOUS: "a"}
 _STRENGTH = {"u": 0, "e": 1, "p": 2, "a": 3}
 
@@ -73,6 +74,8 @@ def strongest(nodes: frozenset[str]) -> str:
 
 def is_ambiguous(node: str, links: frozenset[str]) -> bool:
     """Whether a node has more strong neighbours than its kind allows, and so links none."""
+    if not links:
+        return False
     limits = _LIMITS.get(node[0])
     if not limits:
         return False

@@ -140,19 +140,20 @@ def _apply(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:
 def _count(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:
     """What is not idempotent, and so must remember the fact's id. (All that an order does to a profile is
     idempotent.)"""
-    at = fact.at
     if fact.activity:
         profile.events += 1
     keep = plan.get(fact.name)
     if keep is not None:
-        once = Counter(1, at, at, {day_number(at): 1} if keep else {})
-        profile.counters[fact.name] = _counters_merged(profile.counters.get(fact.name), once, keep)
-    day = day_number(fact.received_at)
-    if profile.seen and day <= (newest := max(profile.seen)) - SEEN_DAYS:
+        profile.counters[fact.name] = _counted(profile.counters.get(fact.name), fact.at, keep)
+    day, seen = day_number(fact.received_at), profile.seen
+    if day in seen and len(seen) == 1:  # the same day again, as mostly
+        seen[day] += fact.id
+        return
+    if seen and day <= (newest := max(seen)) - SEEN_DAYS:
         day = newest  # it was long on its way, and may come once more
-    profile.seen[day] = profile.seen.get(day, "") + fact.id
-    if min(profile.seen) <= day - SEEN_DAYS:
-        _trim_seen(profile.seen)
+    seen[day] = seen.get(day, "") + fact.id
+    if min(seen) <= day - SEEN_DAYS:
+        _trim_seen(seen)
 
 
 def merged(one: Profile, other: Profile, plan: Mapping[str, int]) -> Profile:
@@ -175,6 +176,20 @@ def merged(one: Profile, other: Profile, plan: Mapping[str, int]) -> Profile:
     return result
 
 
+def _counted(counter: Counter | None, at: datetime, keep: int) -> Counter:
+    """`_counters_merged` with the counter of one event at `at`."""
+    day = day_number(at)
+    if counter is None:
+        return Counter(1, at, at, {day: 1} if keep else {})
+    first = counter.first_at if counter.first_at <= at else at
+    last = counter.last_at if counter.last_at >= at else at
+    if not keep:
+        return Counter(counter.total + 1, first, last, counter.days)
+    days = dict(counter.days)
+    days[day] = days.get(day, 0) + 1
+    return Counter(counter.total + 1, first, last, _kept_days(days, last, keep))
+
+
 def _counters_merged(one: Counter | None, other: Counter, keep: int) -> Counter:
     """Sum, with day buckets no older than `keep` days before the newest, whichever order they came in."""
     if one is None:
@@ -185,10 +200,16 @@ def _counters_merged(one: Counter | None, other: Counter, keep: int) -> Counter:
     if keep:
         for day, count in other.days.items():
             days[day] = days.get(day, 0) + count
-        oldest = day_number(last) - keep
-        if min(days, default=oldest) < oldest:
-            days = {day: count for day, count in days.items() if day >= oldest}
+        days = _kept_days(days, last, keep)
     return Counter(one.total + other.total, first, last, days)
+
+
+def _kept_days(days: dict[int, int], last: datetime, keep: int) -> dict[int, int]:
+    """The buckets that are no older than `keep` days before `last`."""
+    oldest = day_number(last) - keep
+    if min(days, default=oldest) >= oldest:
+        return days
+    return {day: count for day, count in days.items() if day >= oldest}
 
 
 def _trait_rank(value: Any, at: datetime) -> tuple[datetime, str, str]:

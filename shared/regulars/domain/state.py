@@ -74,7 +74,7 @@ class CustomerState:
     @property
     def next_due(self) -> datetime | None:
         """When the tick must bring this customer up again."""
-        return min((instant for instant in (self.flips_at, self.relay_by) if instant is not None), default=None)
+        return _earlier(self.flips_at, self.relay_by)
 
     def copied(self) -> CustomerState:
         """A copy whose containers may be changed without changing this one."""
@@ -144,7 +144,9 @@ def states_merged(one: CustomerState, other: CustomerState) -> CustomerState:
 
 
 def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    return min((instant for instant in (one, other) if instant is not None), default=None)
+    if one is None or (other is not None and other < one):
+        return other
+    return one
 
 
 def state_to_doc(state: CustomerState) -> dict[str, Any]:

@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from regulars.domain.errors import BadInputError
-from regulars.domain.events import Event, EventType, event_id_of
+from regulars.domain.events import (
+    ALIAS,
+    GROUP,
+    IDENTIFY,
+    ORDER,
+    PAGE,
+    SCREEN,
+    SYSTEM,
+    TRACK,
+    Event,
+    EventType,
+    event_id_of,
+)
 from regulars.domain.identity import is_blocked
 from regulars.domain.instants import to_millis
 from regulars.domain.privacy import masked, truncated_ip
@@ -23,11 +35,11 @@ if TYPE_CHECKING:
     from regulars.domain.times import Times
     from regulars.ports import Ids
 
-CALLS = {kind.value: kind for kind in EventType if kind not in {EventType.ORDER, EventType.SYSTEM}}
+CALLS = {kind.value: kind for kind in EventType if kind not in {ORDER, SYSTEM}}
 """The calls that a client can make; orders come from signed sources only, system events from Regulars itself."""
 
-_VIEWS = frozenset({EventType.PAGE, EventType.SCREEN})
-_ON_A_PAGE = frozenset({EventType.TRACK, EventType.PAGE})
+_VIEWS = frozenset({PAGE, SCREEN})
+_ON_A_PAGE = frozenset({TRACK, PAGE})
 
 MAX_ID_CHARS = 255
 MAX_MESSAGE_ID_CHARS = 100
@@ -89,7 +101,7 @@ def refusal(event: Event, receipt: Receipt) -> str | None:
         return None
     if event.name == CONSENT_EVENT:
         return None
-    if event.type is EventType.IDENTIFY and ("email_marketing" in categories or "sms_marketing" in categories):
+    if event.type is IDENTIFY and ("email_marketing" in categories or "sms_marketing" in categories):
         return None
     return "Consent" if analytics is False else "Gpc"
 
@@ -115,7 +127,7 @@ def _object(value: object, path: str) -> dict[str, Any]:
 def _message_id(value: object) -> str | None:
     if value is None or value == "":
         return None
-    if isinstance(value, int) and not isinstance(value, bool):
+    if not isinstance(value, str) and isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or len(value) > MAX_MESSAGE_ID_CHARS or not value.isprintable():
         raise BadInputError(
@@ -142,7 +154,7 @@ def _identifier(value: object, path: str) -> str | None:
 
 def _name(item: dict[str, Any], call: EventType) -> str | None:
     """The event of a track call, the optional name of a page or screen."""
-    if call is EventType.TRACK:
+    if call is TRACK:
         path, value = "event", item.get("event")
     elif call in _VIEWS:
         path, value = "name", item.get("name")
@@ -167,10 +179,10 @@ def _traits_and_properties(
     nested = _object(context.pop("traits", None), "context.traits")
     traits = _object(item.get("traits"), "traits")
     properties = _object(item.get("properties"), "properties")
-    if call is EventType.GROUP:
+    if call is GROUP:
         group = _required_id(item, "groupId")
         return nested, {"groupId": group, "traits": traits} if traits else {"groupId": group}
-    if call is EventType.ALIAS:
+    if call is ALIAS:
         properties = {**properties, "previousId": _required_id(item, "previousId")}
     category = item.get("category")
     if category is not None and call in _VIEWS and "category" not in properties:

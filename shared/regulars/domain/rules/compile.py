@@ -95,7 +95,7 @@ def _combined(children: Sequence[Compiled], *, decisive: bool) -> Compiled:
                     return decided
                 if decided_until is None or until > decided_until:
                     decided_until = until
-            elif until < steady_until:
+            elif until is not FOREVER and until < steady_until:
                 steady_until = until
         if decided_until is not None:
             return decisive, decided_until

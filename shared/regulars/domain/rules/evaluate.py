@@ -73,7 +73,8 @@ class Evaluator:
             verdict, steady = run(facts, now)
             if verdict:
                 members.append(name)
-            until = min(until, steady)
+            if steady is not FOREVER and steady < until:
+                until = steady
         return Evaluation(band, frozenset(members), None if until is FOREVER else until)
 
     def _band(self, facts: Facts, now: datetime) -> tuple[str | None, datetime]:
@@ -81,7 +82,8 @@ class Evaluator:
         until = FOREVER
         for name, run in self._bands:
             verdict, steady = run(facts, now)
-            until = min(until, steady)
+            if steady is not FOREVER and steady < until:
+                until = steady
             if verdict:
                 return name, until
         return None, until
