@@ -17,7 +17,7 @@ import orjson
 from regulars.application.neighbourhood import Neighbourhood
 from regulars.application.outbox import Relay
 from regulars.domain.customer import Fragment, customer_of
-from regulars.domain.engine import BULK, IMPORT, MERGE, REBUILD, step
+from regulars.domain.engine import BULK, IMPORT, MERGE, REBUILD, next_state, step
 from regulars.domain.errors import PermanentError, TransientError, VersionConflictError
 from regulars.domain.facts import DENIED, Fact
 from regulars.domain.identity import strongest
@@ -155,11 +155,11 @@ class EvaluateCustomers:
             customer = customer_of(
                 root, _before(task.members, changes, heads), plan=program.plan, currency=program.currency, now=now
             )
-            _, before = step(customer, before, (), now=now, program=program)
+            before = next_state(customer, before, (), now=now, program=program)
         customer = customer_of(root, fragments, plan=program.plan, currency=program.currency, now=now)
         if rebuilt:
             customer, before = step(customer, before, (), now=_start(facts, now), program=program, whole=REBUILD)
-        _, after = step(customer, before, facts, now=now, program=program, whole=_whole(whole, task, absorbed))
+        after = next_state(customer, before, facts, now=now, program=program, whole=_whole(whole, task, absorbed))
         after.evaluated |= rebuilt | {_part(change): change.version for change in changes}
         due_passed = task.due and stored is not None and after.next_due != stored.value.next_due
         if not (absorbed or due_passed or rebuilt or after.differs_from(stored.value if stored else CustomerState())):

@@ -49,6 +49,31 @@ def step(
     does what a rebuild finds, but campaigns that wait go on waiting. Raises PermanentError if due instants do not run
     dry, which would be a bug in a rule.
     """
+    run = _ran(customer, state, facts, now, program, whole)
+    return run.folded(), run.state
+
+
+def next_state(
+    customer: Customer,
+    state: CustomerState,
+    facts: Sequence[Fact],
+    *,
+    now: datetime,
+    program: CompiledProgram,
+    whole: str | None = None,
+) -> CustomerState:
+    """The state that `step` gives, for callers that need no customer: facts that no rule reads are not folded in."""
+    return _ran(customer, state, facts, now, program, whole).state
+
+
+def _ran(  # noqa: PLR0917 - the arguments of `step`
+    customer: Customer,
+    state: CustomerState,
+    facts: Sequence[Fact],
+    now: datetime,
+    program: CompiledProgram,
+    whole: str | None,
+) -> _Run:
     run = _Run(customer, state.copied(), program)
     if whole:
         run.decide(run.clock(now), whole)
@@ -64,7 +89,7 @@ def step(
     if run.state.program_version != program.version:
         run.decide(now, f"program {program.version}")
     run.finish(now)
-    return run.folded(), run.state
+    return run
 
 
 class _Run:

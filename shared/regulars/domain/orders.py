@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -41,7 +41,7 @@ class OrderEntry(NamedTuple):
     @property
     def net_minor(self) -> int:
         """What the shop keeps: charged less refunded, never below nothing, nothing when cancelled."""
-        return max(self.total_minor - self.refunded_minor, 0) if self.counts else 0
+        return max(self.total_minor - self.refunded_minor, 0) if self.status != CANCELLED else 0
 
 
 @dataclass(slots=True)
@@ -81,12 +81,14 @@ class OrderBook:
                 entries[key] = entry
         return OrderBook(entries)
 
-    def counted(self, currency: str) -> Iterator[tuple[datetime, int]]:
+    def counted(self, currency: str) -> list[tuple[datetime, int]]:
         """(placed_at, net minor units) of the orders that count; an order in another currency counts with no
         revenue."""
-        for entry in self.entries.values():
-            if entry.counts:
-                yield entry.placed_at, entry.net_minor if entry.currency == currency else 0
+        return [
+            (entry.placed_at, entry.net_minor if entry.currency == currency else 0)
+            for entry in self.entries.values()
+            if entry.status != CANCELLED
+        ]
 
 
 def order_key(source: str, order_id: str) -> str:

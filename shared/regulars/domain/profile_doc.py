@@ -35,17 +35,18 @@ def profile_to_doc(profile: Profile) -> dict[str, Any]:
 
 def profile_from_doc(doc: dict[str, Any]) -> Profile:
     """The inverse of `profile_to_doc`."""
-    return Profile(
-        first_seen=from_millis(doc["f"]) if "f" in doc else None,
-        last_seen=from_millis(doc["l"]) if "l" in doc else None,
-        events=doc["n"],
-        counters={name: _counter_from_doc(counter) for name, counter in doc.get("c", {}).items()},
-        traits={name: (value, from_millis(at)) for name, (value, at) in doc.get("t", {}).items()},
-        consents={record[0]: consent_from_doc(record) for record in doc.get("k", ())},
-        cart=_cart_from_doc(doc["b"]) if "b" in doc else Cart(),
-        links=frozenset(doc.get("x", ())),
-        suppressed={node: (from_millis(at), why) for node, (at, why) in doc.get("s", {}).items()},
-        seen={int(day): ids for day, ids in doc.get("i", {}).items()},
+    counters, traits, consents, suppressed = doc.get("c"), doc.get("t"), doc.get("k"), doc.get("s")
+    return Profile(  # in order of declaration, and nothing is done for what is absent: every write is read again
+        from_millis(doc["f"]) if "f" in doc else None,
+        from_millis(doc["l"]) if "l" in doc else None,
+        doc["n"],
+        {name: _counter_from_doc(counter) for name, counter in counters.items()} if counters else {},
+        {name: (value, from_millis(at)) for name, (value, at) in traits.items()} if traits else {},
+        {record[0]: consent_from_doc(record) for record in consents} if consents else {},
+        _cart_from_doc(doc["b"]) if "b" in doc else Cart(),
+        frozenset(doc.get("x", ())),
+        {node: (from_millis(at), why) for node, (at, why) in suppressed.items()} if suppressed else {},
+        {int(day): ids for day, ids in doc["i"].items()} if "i" in doc else {},
     )
 
 

@@ -41,7 +41,6 @@ class Facts(dict[str, Value]):
     __slots__ = ("_running", "sums", "times", "view")
 
     def __init__(self, view: View) -> None:
-        super().__init__()
         self.view = view
         self.times, self.sums = view.order_totals()
         self._running: dict[str, RunningDays] = {}
@@ -71,12 +70,17 @@ def compiled(rule: object, values: Mapping[str, int]) -> Compiled:  # noqa: ARG0
 
 @compiled.register
 def _(rule: All, values: Mapping[str, int]) -> Compiled:
-    return _combined([compiled(child, values) for child in rule.rules], decisive=False)
+    return _combined(_cheapest_first(rule.rules, values), decisive=False)
 
 
 @compiled.register
 def _(rule: AnyOf, values: Mapping[str, int]) -> Compiled:
-    return _combined([compiled(child, values) for child in rule.rules], decisive=True)
+    return _combined(_cheapest_first(rule.rules, values), decisive=True)
+
+
+def _cheapest_first(rules: Sequence[object], values: Mapping[str, int]) -> list[Compiled]:
+    """Comparisons first: what they decide, they decide for good, and the order of rules does not change a verdict."""
+    return [compiled(rule, values) for rule in sorted(rules, key=lambda rule: not isinstance(rule, Compare))]
 
 
 def _combined(children: Sequence[Compiled], *, decisive: bool) -> Compiled:
