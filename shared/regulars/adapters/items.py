@@ -53,8 +53,8 @@ def applied_text(applied: Applied) -> str | None:
     """The facts of a write, None when they are too many, or too large to ride along with the item."""
     if applied.facts is None:
         return None
-    text = text_of([fact_to_doc(fact) for fact in applied.facts])
-    return text if len(text.encode()) <= MAX_APPLIED_BYTES else None
+    text = orjson.dumps([fact_to_doc(fact) for fact in applied.facts])
+    return text.decode() if len(text) <= MAX_APPLIED_BYTES else None
 
 
 def parsed_applied(text: str | None) -> tuple[Fact, ...] | None:

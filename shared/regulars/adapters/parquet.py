@@ -33,7 +33,11 @@ _REQUIRED = frozenset({"event_id", "source", "message_id", "type", "timestamp", 
 _INSTANT_TYPE = pa.timestamp("ms", tz="UTC")
 _VERSION_KEY = b"regulars.schema_version"
 
-_FIELDS_OF = attrgetter(*Event.__slots__)
+_COLUMNS = (
+    "event_id", "source", "message_id", "type", "name", "user_id", "anonymous_id", "timestamp", "original_timestamp",
+    "sent_at", "received_at", "trust", "bot", "payload_hash", "context", "properties", "traits",
+)  # fmt: skip
+_FIELDS_OF = attrgetter(*_COLUMNS)
 _TYPES = {kind.value: kind for kind in EventType}
 _TRUSTS = {trust.value: trust for trust in Trust}
 
@@ -48,9 +52,9 @@ def _field(name: str) -> pa.Field:
 
 
 EVENT_SCHEMA: pa.Schema = pa.schema(
-    [_field(name) for name in Event.__slots__], metadata={_VERSION_KEY: str(SCHEMA_VERSION).encode()}
+    [_field(name) for name in _COLUMNS], metadata={_VERSION_KEY: str(SCHEMA_VERSION).encode()}
 )
-"""One column for each field of Event, in the order of its fields."""
+"""One column for each field of Event, in an order that does not change."""
 
 
 def _column_from(values: Sequence[Any], field: pa.Field) -> pa.Array:
@@ -112,33 +116,5 @@ def events_from_parquet(data: bytes) -> list[Event]:
         table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
     except pa.ArrowException as error:
         raise PermanentError("not a Parquet file") from error
-    return _events(*(_column_of(table, name) for name in Event.__slots__))
-
-
-def _events(*columns: list[Any]) -> list[Event]:
-    """The events in columns, in the order of Event's fields. Spelled out: a dict for each row costs a third more."""
-    return [
-        Event(
-            event_id=event_id,
-            source=source,
-            message_id=message_id,
-            type=kind,
-            name=name,
-            user_id=user_id,
-            anonymous_id=anonymous_id,
-            timestamp=timestamp,
-            original_timestamp=original_timestamp,
-            sent_at=sent_at,
-            received_at=received_at,
-            trust=trust,
-            bot=bot,
-            payload_hash=payload_hash,
-            context=context,
-            properties=properties,
-            traits=traits,
-        )
-        for (
-            event_id, source, message_id, kind, name, user_id, anonymous_id, timestamp, original_timestamp, sent_at,
-            received_at, trust, bot, payload_hash, context, properties, traits,
-        ) in zip(*columns, strict=True)
-    ]  # fmt: skip
+    columns = [_column_of(table, name) for name in Event.__slots__]
+    return [Event(*row) for row in zip(*columns, strict=True)]

@@ -53,7 +53,7 @@ GROUP, ALIAS, ORDER, SYSTEM = EventType.GROUP, EventType.ALIAS, EventType.ORDER,
 PUBLIC, IMPORTED, BY_SYSTEM = Trust.PUBLIC, Trust.IMPORTED, Trust.SYSTEM
 
 
-@value(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True)
 class Event:
     """One canonical event.
 
@@ -66,13 +66,13 @@ class Event:
     source: str
     message_id: str
     type: EventType
+    timestamp: datetime
+    received_at: datetime
     name: str | None = None
     user_id: str | None = None
     anonymous_id: str | None = None
-    timestamp: datetime
     original_timestamp: datetime | None = None
     sent_at: datetime | None = None
-    received_at: datetime
     trust: Trust = PUBLIC
     bot: str | None = None
     payload_hash: str = ""
@@ -167,25 +167,26 @@ _TRUSTS = {trust.value: trust for trust in Trust}
 
 def event_from_doc(doc: dict[str, Any]) -> Event:
     """The inverse of `event_to_doc`. Raises KeyError or ValueError when `doc` is not one: such a message is a bug."""
-    original, sent = doc.get("original_timestamp"), doc.get("sent_at")
-    return Event(
-        event_id=doc["event_id"],
-        source=doc["source"],
-        message_id=doc["message_id"],
-        type=_TYPES[doc["type"]],
-        name=doc.get("name"),
-        user_id=doc.get("user_id"),
-        anonymous_id=doc.get("anonymous_id"),
-        timestamp=from_millis(doc["timestamp"]),
-        original_timestamp=None if original is None else from_millis(original),
-        sent_at=None if sent is None else _shared_instant(sent),
-        received_at=_shared_instant(doc["received_at"]),
-        trust=_TRUSTS[doc["trust"]],
-        bot=doc.get("bot"),
-        payload_hash=doc["payload_hash"],
-        context=doc.get("context", {}),
-        properties=doc.get("properties", {}),
-        traits=doc.get("traits", {}),
+    get = doc.get
+    original, sent = get("original_timestamp"), get("sent_at")
+    return Event(  # in order of declaration: by name costs twice as much, on the way of every event
+        doc["event_id"],
+        doc["source"],
+        doc["message_id"],
+        _TYPES[doc["type"]],
+        from_millis(doc["timestamp"]),
+        _shared_instant(doc["received_at"]),
+        get("name"),
+        get("user_id"),
+        get("anonymous_id"),
+        None if original is None else from_millis(original),
+        None if sent is None else _shared_instant(sent),
+        _TRUSTS[doc["trust"]],
+        get("bot"),
+        doc["payload_hash"],
+        get("context", {}),
+        get("properties", {}),
+        get("traits", {}),
     )
 
 
