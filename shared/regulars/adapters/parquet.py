@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from regulars.domain.errors import PermanentError
 from regulars.domain.events import SCHEMA_VERSION, Event, EventType, Trust
-from regulars.domain.instants import from_millis, to_millis
+from regulars.domain.instants import EPOCH, from_millis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,12 +59,11 @@ EVENT_SCHEMA: pa.Schema = pa.schema(
 
 def _column_from(values: Sequence[Any], field: pa.Field) -> pa.Array:
     """One column, from the form that pyarrow takes fastest."""
-    if field.name in _SHARED_INSTANTS:
-        millis = {value: None if value is None else to_millis(value) for value in set(values)}
-        values = [millis[value] for value in values]
-    elif field.name in _INSTANTS:
-        values = [None if value is None else to_millis(value) for value in values]
-    elif field.name in _DOCUMENTS:
+    if field.name in _INSTANTS:
+        # As times since the epoch, rounded down to the millisecond: a sixth of what datetimes cost.
+        spans = [None if value is None else value - EPOCH for value in values]
+        return pa.array(spans, type=pa.duration("ms")).cast(pa.int64()).cast(field.type)
+    if field.name in _DOCUMENTS:
         values = [orjson.dumps(value) if value else None for value in values]
     return pa.array(values, type=field.type)
 

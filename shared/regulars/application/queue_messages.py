@@ -16,6 +16,8 @@ MAX_BODY_BYTES = 240_000
 """Under SQS's 1 MiB, so that a Lambda batch of ten stays under its 6 MB whatever happens."""
 
 _ENVELOPE_BYTES = 32
+_SURELY_FITS = MAX_BODY_BYTES - _ENVELOPE_BYTES
+"""Nearly every request does, and is written in one go."""
 _LONGEST_ORIGINAL = 200_000
 _SHORT_ORIGINAL = 36_000
 """JSON makes at most six bytes of one, so an original of this length always fits."""
@@ -28,10 +30,15 @@ _START_OF_THEM = b"\xef\xbf"
 
 def messages_of(events: Sequence[Event], bad: Sequence[BadRow] = ()) -> list[QueueMessage]:
     """The fewest messages, in order, that hold all events and bad rows, each body at most MAX_BODY_BYTES."""
+    event_docs = [event_to_doc(event) for event in events]
+    if event_docs and not bad:
+        body = _dumped({"v": 1, "events": event_docs, "bad": []})
+        if len(body) <= _SURELY_FITS:
+            return [QueueMessage(body.decode())]
     messages: list[QueueMessage] = []
     held: dict[str, list[bytes]] = {"events": [], "bad": []}
     size = _ENVELOPE_BYTES
-    documents = [("events", _dumped(event_to_doc(event))) for event in events]
+    documents = [("events", _dumped(doc)) for doc in event_docs]
     documents += [("bad", _bad_row(row)) for row in bad]
     for part, document in documents:
         if size + len(document) + 1 > MAX_BODY_BYTES and size > _ENVELOPE_BYTES:

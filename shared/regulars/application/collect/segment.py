@@ -95,6 +95,8 @@ def refusal(event: Event, receipt: Receipt) -> str | None:
     marketing category. `analytics: true` among the event's consents is the shopper's own answer and outweighs the
     browser's setting.
     """
+    if not receipt.opted_out and "consent" not in event.context:
+        return None
     categories = _categories(event.context)
     analytics = categories.get("analytics")
     if analytics is True or not (receipt.opted_out or analytics is False):
