@@ -40,8 +40,8 @@ class RefreshReport:
 def refresh(*, store: CustomerStore, programs: ProgramStore, due: Queue, clock: Clock) -> RefreshReport:
     """Compute, publish, and bring up who is affected. Safe to run twice, and two at once.
 
-    The parameters say from which values on not everybody has been brought up yet; that is taken back last. So a run that
-    dies on the way is finished by the next one (Lambda's own retry, or the next night's), and of two that run at once
+    The parameters say since which values not everybody has been brought up; that is taken back last. So a run that dies
+    on the way is finished by the next one (Lambda's own retry, or the next night's), and of two that run at once
     only the one whose parameters are in force goes on.
     """
     now = clock.now()
