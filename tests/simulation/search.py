@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import cache
 
 from tests.simulation.bugs import BUGS, Bug
 from tests.simulation.checker import simulate
@@ -17,6 +18,7 @@ RATES = (0.0, 0.02, 0.05, 0.1)
 Point = tuple[str, str, int]
 
 
+@cache
 def points() -> list[Point]:
     """Every AWS call of the orderly day: (function, operation, which of its calls)."""
     outcome = simulate(ORDERLY)
