@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from regulars.domain.program import CompiledProgram
     from regulars.ports import Clock, CustomerStore, Ids, ProgramStore
 
+_PROFILE, _ORDERS = Part.PROFILE, Part.ORDERS
 _ATTEMPTS = 5
 _WHOLES = {None: None, BULK: BULK, IMPORT: IMPORT, REBUILD: REBUILD}
 """What a due message may say of what nobody has looked at."""
@@ -52,10 +53,12 @@ class EvaluationReport:
 class _Task:
     """One customer to evaluate: the changes of its nodes, in order, and the ids that fail with it.
 
+    `addresses`: the address nodes near by that are not the customer's own; it may share some of them with others.
     `whole`: decide whatever the clock says, because a change may never have been looked at, and call it this.
     """
 
     members: frozenset[str]
+    addresses: frozenset[str]
     changes: list[FragmentChange] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     due: bool = False
@@ -63,6 +66,8 @@ class _Task:
 
     def runs(self) -> list[_Task]:
         """Rebuilds apart from what came before and after: what they change is silent, and nothing else may be."""
+        if len(self.changes) <= 1:
+            return [self]
         groups = [list(group) for _, group in groupby(self.changes, key=lambda change: change.rebuilt)]
         return [replace(self, changes=group) for group in groups] if len(groups) > 1 else [self]
 
@@ -85,7 +90,7 @@ class EvaluateCustomers:
         tasks: dict[str, _Task] = {}
         for change in fragments:
             members = nearby.members(change.node)
-            task = tasks.setdefault(strongest(members), _Task(members))
+            task = tasks.setdefault(strongest(members), _Task(members, nearby.addresses - members))
             task.changes.append(change)
             task.ids.append(change.id)
         failed, written = self._run(tasks, nearby)
@@ -101,7 +106,7 @@ class EvaluateCustomers:
         for note in notes:
             members = nearby.members(note.node)
             root = strongest(members)
-            task = tasks.setdefault(root, _Task(members, due=True))
+            task = tasks.setdefault(root, _Task(members, nearby.addresses - members, due=True))
             task.ids.append(note.id)
             task.whole = task.whole or note.whole
             state = nearby.heads[root].state
@@ -144,7 +149,7 @@ class EvaluateCustomers:
         stored = heads[root].state
         before, absorbed = _state_of(root, task.members, heads)
         changes = [change for change in task.changes if change.version > before.evaluated.get(_part(change), 0)]
-        fragments, facts, whole = _taken(task.members, changes, heads)
+        fragments, facts, whole = _taken(task, changes, heads)
         now = self._clock.now()
         if facts and _is_behind(changes, heads):
             # More about this customer is on its way: do not let time pass for it before that has come.
@@ -153,7 +158,7 @@ class EvaluateCustomers:
         if changes and changes[0].rebuilt and all(change.before is not None for change in changes):
             # What was due before the rebuild is decided on what was known then, and is not silent.
             customer = customer_of(
-                root, _before(task.members, changes, heads), plan=program.plan, currency=program.currency, now=now
+                root, _before(task, changes, heads), plan=program.plan, currency=program.currency, now=now
             )
             before = next_state(customer, before, (), now=now, program=program)
         customer = customer_of(root, fragments, plan=program.plan, currency=program.currency, now=now)
@@ -230,7 +235,7 @@ def _state_of(root: str, members: frozenset[str], heads: dict[str, Head]) -> tup
 
 
 def _taken(
-    members: frozenset[str], changes: Sequence[FragmentChange], heads: dict[str, Head]
+    task: _Task, changes: Sequence[FragmentChange], heads: dict[str, Head]
 ) -> tuple[list[Fragment], list[Fact], str | None]:
     """The fragments of all members, the facts to take one by one, and what a change in bulk was, if one was.
 
@@ -256,7 +261,7 @@ def _taken(
     ordered = sorted(once.values(), key=lambda fact: (fact.received_at, fact.id))
     bulk = [change for change in bulk if not change.rebuilt]
     whole = (IMPORT if all(change.imported for change in bulk) else BULK) if bulk else None
-    return _fragments(members, parts, heads), ordered, whole
+    return _fragments(task, parts, heads), ordered, whole
 
 
 def _whole(whole: str | None, task: _Task, absorbed: list[str]) -> str | None:
@@ -277,25 +282,22 @@ def _rebuilt(
     told = {_part(change) for change in changes}
     for node in members:
         head = heads[node]
-        for kind, stored in ((Part.PROFILE, head.profile), (Part.ORDERS, head.orders)):
+        for kind, stored in ((_PROFILE, head.profile), (_ORDERS, head.orders)):
+            if stored is None or not stored.rebuilt:
+                continue
             part = f"{node}:{kind}"
-            if (
-                stored is not None
-                and stored.rebuilt
-                and part not in told
-                and stored.version > state.evaluated.get(part, 0)
-            ):
+            if part not in told and stored.version > state.evaluated.get(part, 0):
                 found[part] = stored.version
     return found
 
 
-def _before(members: frozenset[str], changes: Sequence[FragmentChange], heads: dict[str, Head]) -> list[Fragment]:
+def _before(task: _Task, changes: Sequence[FragmentChange], heads: dict[str, Head]) -> list[Fragment]:
     """The fragments as they were before the first of these changes, where there was anything."""
     parts: dict[tuple[str, bool], Profile | OrderBook] = {}
     for change in changes:
         empty = OrderBook() if _is_orders(change) else Profile()
         parts.setdefault((change.node, _is_orders(change)), change.before or empty)
-    return _fragments(members, parts, heads)
+    return _fragments(task, parts, heads)
 
 
 def _is_behind(changes: Sequence[FragmentChange], heads: dict[str, Head]) -> bool:
@@ -303,17 +305,19 @@ def _is_behind(changes: Sequence[FragmentChange], heads: dict[str, Head]) -> boo
     for change in changes:
         head = heads[change.node]
         stored = head.orders if _is_orders(change) else head.profile
-        if stored is not None and stored.version > max(c.version for c in changes if _part(c) == _part(change)):
+        if stored is None or stored.version <= change.version:
+            continue
+        if stored.version > max(c.version for c in changes if _part(c) == _part(change)):
             return True
     return False
 
 
 def _fragments(
-    members: frozenset[str], parts: dict[tuple[str, bool], Profile | OrderBook], heads: dict[str, Head]
+    task: _Task, parts: dict[tuple[str, bool], Profile | OrderBook], heads: dict[str, Head]
 ) -> list[Fragment]:
     """`parts` where there is one for a node's profile (False) or orders (True), else what is stored."""
     fragments = []
-    for node in sorted(members):
+    for node in sorted(task.members):
         profile, orders = parts.get((node, False)), parts.get((node, True))
         head = heads[node]
         if profile is None:
@@ -323,14 +327,16 @@ def _fragments(
         if not isinstance(profile, Profile) or not isinstance(orders, OrderBook):
             raise TypeError("a profile change holds profiles, an orders change order books")
         fragments.append(Fragment(profile, orders))
-    fragments += [Fragment(_refusals(heads[node])) for node in sorted(_shared_addresses(members, heads))]
+    fragments += [Fragment(_refusals(heads[node])) for node in sorted(_shared_addresses(task, heads))]
     return fragments
 
 
-def _shared_addresses(members: frozenset[str], heads: dict[str, Head]) -> set[str]:
+def _shared_addresses(task: _Task, heads: dict[str, Head]) -> frozenset[str]:
     """Addresses of the customer that too many others have too, so that they make nobody one customer."""
-    linked = {other for node in members if (head := heads[node].profile) for other in head.value.links}
-    return {node for node in linked - members if node[0] in "ep" and node in heads}
+    if not task.addresses:  # as mostly; else all profiles would be read for their links alone
+        return task.addresses
+    linked = {other for node in task.members if (head := heads[node].profile) for other in head.value.links}
+    return task.addresses & linked
 
 
 def _refusals(head: Head) -> Profile:

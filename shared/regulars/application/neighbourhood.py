@@ -29,6 +29,8 @@ class Neighbourhood:
         while missing:
             self._read(sorted(missing))
             missing = self._missing(start)
+        self.addresses = frozenset([node for node in self.heads if node[0] in "ep"])
+        """The nodes read that are e-mail addresses or telephone numbers."""
 
     def members(self, node: str) -> frozenset[str]:
         """The nodes of the customer that a node belongs to."""

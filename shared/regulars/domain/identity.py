@@ -69,7 +69,7 @@ def normalised_phone(text: str) -> str | None:
 
 def strongest(nodes: frozenset[str]) -> str:
     """The root of a customer: its strongest, then smallest, node."""
-    return by_strength(nodes)[0]
+    return min(nodes, key=_strength)
 
 
 def is_ambiguous(node: str, links: frozenset[str]) -> bool:
@@ -107,9 +107,13 @@ def component(start: str, links: Mapping[str, frozenset[str]]) -> tuple[frozense
     return frozenset(members), frozenset(missing) if len(members) < MAX_NODES else frozenset()
 
 
+def _strength(node: str) -> tuple[int, str]:
+    return _STRENGTH[node[0]], node
+
+
 def by_strength(nodes: Iterable[str]) -> list[str]:
     """Nodes with the strongest kind first, then by id."""
-    return sorted(nodes, key=lambda node: (_STRENGTH[node[0]], node))
+    return sorted(nodes, key=_strength)
 
 
 def by_weakness(nodes: Iterable[str]) -> list[str]:
