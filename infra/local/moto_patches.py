@@ -60,6 +60,8 @@ _moto_structure = BaseJSONSerializer._serialize_type_structure
 _aliases: dict[str, str] = {}
 _find_alias = EventAliaser._alias_event_name
 _moto_records = StreamShard.get
+_known_services: dict[tuple[tuple[str, ...], str], list[str]] = {}
+_list_services = botocore.loaders.Loader.list_available_services
 _really_sign = RequestSigner.sign
 READS = frozenset({"Query", "GetItem", "BatchGetItem", "Scan", "DescribeTable"})
 _journal: list[str | None] = []
@@ -130,6 +132,14 @@ def _records(shard: StreamShard, start: int, quantity: int) -> list[dict[str, An
     if start < shard.starting_sequence_number:
         raise JsonRESTError("TrimmedDataAccessException", "The requested records are no longer available")
     return _moto_records(shard, start, quantity)
+
+
+def _services(loader: botocore.loaders.Loader, type_name: str) -> list[str]:
+    """What services there are: a walk through hundreds of folders, the same for each new session."""
+    key = (tuple(loader.search_paths), type_name)
+    if key not in _known_services:
+        _known_services[key] = _list_services(loader, type_name)
+    return list(_known_services[key])
 
 
 def _sign(signer: RequestSigner, operation_name: str, request: Any, *values: Any, **named: Any) -> None:
@@ -346,6 +356,7 @@ def install() -> None:
         (moto.dynamodb.models.table, "dynamo_json_dump", _as_json),
         (responses, "method_names_from_class", lru_cache(responses.method_names_from_class)),
         (responses, "camelcase_to_underscores", lru_cache(responses.camelcase_to_underscores)),
+        (botocore.loaders.Loader, "list_available_services", _services),
         (botocore.loaders.JSONFileLoader, "load_file", lambda _loader, path: _json_file(path)),
         (moto.s3.notifications, "quote_plus", partial(quote_plus, safe="/")),
     )

@@ -133,7 +133,8 @@ def _busy_month(cloud: LocalCloud) -> None:
     )
     cloud.settle()
     _answer_mail(cloud)
-    cloud.advance(by=timedelta(days=200), stride=timedelta(days=1))
+    monthly = dict.fromkeys(("refresh", "reconcile"), timedelta(days=30))
+    cloud.advance(by=timedelta(days=200), stride=timedelta(days=1), rarer=monthly)
 
 
 def _answer_mail(cloud: LocalCloud) -> None:
