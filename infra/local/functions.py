@@ -83,7 +83,7 @@ class FunctionSpec:
     handler: str
     timeout_seconds: int
     memory_mb: int
-    environment: Mapping[str, str]
+    environment: dict[str, str]
 
 
 class _Failure:
@@ -140,6 +140,11 @@ class Functions:
         if self.observer is not None:
             self.observer(name, payload, reply)
         return orjson.loads(reply)
+
+    def configure(self, name: str, **variables: str) -> None:
+        """Change a function's environment, as an operator may: its next invocation is a cold start."""
+        self.specs[name].environment.update(variables)
+        self.forget(name)
 
     def forget(self, name: str) -> None:
         """Throw the warm container away: the next invocation is a cold start."""

@@ -172,8 +172,8 @@ def _not_visible(queue: Queue) -> int:
 
 def _is_retained(backend: SQSBackend, name: str, message: Message) -> bool:
     """moto would put together all of the queue's attributes, and count its messages for that, for each message."""
-    retained_for: int = backend.get_queue(name).message_retention_period  # type: ignore[attr-defined]
-    return message.sent_timestamp / 1000 + retained_for > unix_time_millis() / 1000  # type: ignore[operator]
+    retained_for: int = backend.get_queue(name).message_retention_period  # type: ignore[attr-defined] # set by name
+    return message.sent_timestamp / 1000 + retained_for > unix_time_millis() / 1000  # type: ignore[operator] # typed None
 
 
 def _cast_value(value: DynamoType) -> Any:

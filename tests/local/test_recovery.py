@@ -224,15 +224,13 @@ def deploy_lookers(cloud: LocalCloud, program: Path) -> None:
     campaigns["campaigns"].append(hello)
     (program / "campaigns.yaml").write_text(yaml.safe_dump(campaigns))
     for name in ("update_customers", "evaluate_customers", "send_messages"):
-        cloud.functions.specs[name].environment["PROGRAM_PATH"] = str(program)  # type: ignore[index]
-        cloud.functions.forget(name)
+        cloud.functions.configure(name, PROGRAM_PATH=str(program))
 
 
 def test_the_night_finds_and_mends_what_differs(shop: LocalCloud) -> None:
     """The function, with its sample event; the second night there is nothing."""
     event = json.loads((ROOT / "events" / "reconcile" / "nightly.json").read_text())
-    cloud_nights = shop.functions.specs["reconcile"].environment
-    cloud_nights["RECONCILE_SLICES"] = "1"  # type: ignore[index]
+    shop.functions.configure("reconcile", RECONCILE_SLICES="1")
     shop.advance(by=2 * HOUR)
     before, mails = customers(shop), len(shop.mail)
     vandalise(shop)

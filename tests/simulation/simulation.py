@@ -27,8 +27,8 @@ from regulars.runtime.recovery import redrive
 from tests.simulation.faults import Fault, Faults, Plan
 from tests.simulation.model import Answer
 from tests.simulation.repeatable import repeatable
-from tests.simulation.sources import Adversary, HostileQueue, hostile
-from tests.simulation.tasks import Containers, Task, Tasks, quiet
+from tests.simulation.sources import Adversary, HostileQueue, Lane, hostile
+from tests.simulation.tasks import Containers, Tasks, quiet
 from tests.simulation.traffic import START, Operation, Shop
 from tests.traffic import BROWSER, WRITE_KEY, signed
 
@@ -66,11 +66,10 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One request as its client saw it; `at` counts the AWS calls that were made when it was answered."""
+    """One request as its client saw it."""
 
     operation: Operation
     answer: Answer
-    at: int
 
 
 @dataclass(slots=True)
@@ -111,9 +110,10 @@ class Simulation:
         faults_chance = random.Random(schedule.seed + 2)  # noqa: S311 no secret
         self.faults = Faults(self.tasks, schedule.plan, schedule.rate, faults_chance)
         self.containers = Containers(cloud.functions, self.tasks, self._doom)
-        cloud.functions = self.containers  # type: ignore[assignment]
+        cloud.functions = self.containers  # type: ignore[assignment] # stands in for it, and passes the rest on
         self.sources = hostile([source for group in cloud._sources for source in group], self.adversary)
         cloud._sources = _by_window(self.sources)
+        cloud._queues = [source for source in self.sources if isinstance(source, HostileQueue)]
         self.busy: Counter[int] = Counter()
         shop = Shop(schedule.seed)
         self.waiting = shop.operations(schedule.operations) if schedule.hostile else shop.one_of_each()
@@ -154,7 +154,9 @@ class Simulation:
         """One move; False when nothing is left to do before the horizon."""
         if not self.schedule.hostile:
             return self._orderly_step()
-        moves: list[tuple[float, Callable[[], None]]] = [(4.0, partial(self._resume, t)) for t in self.tasks.ready]
+        moves: list[tuple[float, Callable[[], None]]] = [
+            (4.0, partial(self.tasks.resume, task)) for task in self.tasks.ready
+        ]
         if self._due_requests():
             moves.append((2.0, self._request))
         moves += [(3.0, partial(self._deliver, source)) for source in self._idle_sources()]
@@ -169,7 +171,7 @@ class Simulation:
     def _orderly_step(self) -> bool:
         """One thing after the other, to its end: the same calls each time."""
         if self.tasks.ready:
-            self._resume(self.tasks.ready[0])
+            self.tasks.resume(self.tasks.ready[0])
         elif sources := self._idle_sources():
             self._deliver(sources[0])
         elif self._due_requests():
@@ -180,10 +182,7 @@ class Simulation:
             return self._pass_time()
         return True
 
-    def _resume(self, task: Task) -> None:
-        self.tasks.resume(task)
-
-    def _idle_sources(self) -> list[Any]:
+    def _idle_sources(self) -> list[HostileQueue | Lane]:
         """Sources that could start a delivery: a queue has two at most under way, a lane one."""
         return [
             source
@@ -191,7 +190,7 @@ class Simulation:
             if source.has_work() and self.busy[id(source)] < (2 if isinstance(source, HostileQueue) else 1)
         ]
 
-    def _deliver(self, source: Any) -> None:
+    def _deliver(self, source: HostileQueue | Lane) -> None:
         def work() -> None:
             try:
                 source.pump()
@@ -200,14 +199,14 @@ class Simulation:
 
         self.busy[id(source)] += 1
         self.tasks.start(source.function, work)
-        self._resume(self.tasks.ready[-1])
+        self.tasks.resume(self.tasks.ready[-1])
 
     def _request(self) -> None:
         due = self._due_requests()
         operation = self.chance.choice(due) if self.schedule.hostile else due[0]
         self.waiting.remove(operation)
         self.tasks.start("client", partial(self._send, operation))
-        self._resume(self.tasks.ready[-1])
+        self.tasks.resume(self.tasks.ready[-1])
 
     def _due_requests(self) -> list[Operation]:
         return [operation for operation in self.waiting if START + operation.after <= self.cloud.now]
@@ -276,7 +275,7 @@ class Simulation:
         self.tries[operation.number] += 1
         status = self._requested(operation)
         answer = Answer.OK if status == 200 else Answer.UNKNOWN if status >= 500 or status == 429 else Answer.FAILED
-        self.history.append(Try(operation, answer, len(self.faults.trace)))
+        self.history.append(Try(operation, answer))
         if operation.kind == "opt_out" and answer is Answer.OK:
             node = node_id(NodeKind.EMAIL, operation.payload)
             self.opted_out.setdefault(node, len(self.faults.trace))
@@ -338,8 +337,8 @@ def disturbed(schedule: Schedule, bug: Callable[[], AbstractContextManager[Any]]
     """A simulation that has run and come to rest, its cloud still there. `bug` is in the system meanwhile."""
     random.seed(schedule.seed)  # botocore's jitter
     with repeatable(), bug(), LocalCloud(start=START, direct=True) as cloud, quiet(cloud.functions):
-        for spec in cloud.functions.specs.values():
-            spec.environment["PROGRAM_PATH"] = str(program_folder())  # type: ignore[index]
+        for name in cloud.functions.specs:
+            cloud.functions.configure(name, PROGRAM_PATH=str(program_folder()))
         simulation = Simulation(cloud, schedule)
         simulation.run()
         yield simulation

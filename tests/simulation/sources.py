@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from infra.local.queues import QueueSource
 from infra.local.streams import StreamSource, _Batch
@@ -43,26 +43,13 @@ class Adversary:
         return self.chance.randint(1, most) if self.on and most > 1 else most
 
 
-class Source(Protocol):
-    """What the simulation starts deliveries from."""
-
-    function: str
-
-    def has_work(self) -> bool:
-        """Whether a delivery could start now."""
-        ...
-
-    def pump(self) -> bool:
-        """One delivery, from its start to its end."""
-        ...
-
-
 class HostileQueue(QueueSource):
     """A standard queue: no order, at least once."""
 
     adversary: Adversary
 
     def has_work(self) -> bool:
+        """Whether a delivery could start now."""
         return bool(self._queue().messages)
 
     def _receive(self) -> list[Message]:
@@ -87,27 +74,17 @@ class Lane(StreamSource):
 
     adversary: Adversary
     reader: Callable[[], None]
-
-    def __init__(self, *values: Any) -> None:
-        super().__init__(*values)
-        self.arrived: list[dict[str, Any]] = []
-        self._busy = False
+    arrived: list[dict[str, Any]]
 
     def has_work(self) -> bool:
-        if self._busy:
-            return False
+        """Whether a delivery could start now."""
         self.reader()
         return bool(self._waiting or self.arrived)
 
     def pump(self) -> bool:
-        if self._busy:
-            return False
-        self._busy = True
-        try:
-            self.reader()
-            return super().pump()
-        finally:
-            self._busy = False
+        """One delivery, from its start to its end."""
+        self.reader()
+        return super().pump()
 
     def _read(self) -> list[dict[str, Any]]:
         count = self.adversary.size(len(self.arrived))
@@ -120,18 +97,15 @@ class Lane(StreamSource):
             self._put_back(_Batch(batch.records, 1))  # its checkpoint was lost
 
 
-class _Reader(StreamSource):
-    """Reads the stream for all lanes."""
-
-
 def hostile(sources: list[QueueSource | StreamSource], adversary: Adversary) -> list[HostileQueue | Lane]:
     """The cloud's own sources with the adversary in them; each stream becomes some lanes."""
     made: list[HostileQueue | Lane] = []
     for source in sources:
         if isinstance(source, QueueSource):
-            source.__class__ = HostileQueue
-            source.adversary = adversary  # type: ignore[attr-defined]
-            made.append(source)  # type: ignore[arg-type]
+            queue = HostileQueue.__new__(HostileQueue)
+            queue.__dict__.update(source.__dict__)
+            queue.adversary = adversary
+            made.append(queue)
         else:
             made += _lanes(source, adversary)
     return made
@@ -149,7 +123,7 @@ def _lanes(source: StreamSource, adversary: Adversary) -> list[Lane]:
     for _ in range(LANES):
         lane = Lane.__new__(Lane)
         lane.__dict__.update(source.__dict__)
-        lane._waiting, lane.arrived, lane._busy = type(source._waiting)(), [], False
+        lane._waiting, lane.arrived = deque(), []
         lane.adversary, lane.reader = adversary, share
         lanes.append(lane)
     return lanes

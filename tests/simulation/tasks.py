@@ -102,7 +102,7 @@ class Containers:
         except Crash as crash:
             self.kills += 1
             raise InvocationError(name, "Runtime.ExitError", "killed") from crash
-        except Exception as error:
+        except Exception as error:  # Lambda's runtime reports whatever a handler raises
             self.functions.failures[name] += 1
             self._idle[name].append(handler)
             raise InvocationError(name, type(error).__name__, str(error)) from error

@@ -106,7 +106,7 @@ class Writer:
         return answer.status, float(retry_after) if retry_after else None
 
     def _pause(self, seconds: float) -> None:
-        time.sleep(seconds / self.hurry)
+        time.sleep(seconds / self.hurry)  # what Retry-After asked for, and the load is over real sockets
 
 
 class Weather:

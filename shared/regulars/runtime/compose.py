@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regulars.runtime.settings import optional, pairs, required
+from regulars.runtime.settings import optional, pairs, program_folder, required
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ def ingest() -> Callable[[Sequence[tuple[str, str]]], IngestReport]:
     from regulars.adapters.bots import CrawlerList
     from regulars.application.ingest import ingest as use_case
 
-    client = boto3.client("s3", config=_s3_config())
+    client = boto3.client("s3", config=s3_config())
     return partial(use_case, log=S3EventLog(client, required("BUCKET_NAME")), bots=CrawlerList())
 
 
@@ -77,7 +77,7 @@ def update_customers() -> UpdateCustomers:
     from regulars.adapters.system import RandomIds
     from regulars.application.update_customers import UpdateCustomers
 
-    client = boto3.client("s3", config=_s3_config())
+    client = boto3.client("s3", config=s3_config())
     bucket = required("BUCKET_NAME")
     return UpdateCustomers(
         log=S3EventLog(client, bucket),
@@ -101,7 +101,7 @@ def evaluate_customers() -> EvaluateCustomers:
     store = DynamoCustomerStore(dynamo_client(), required("TABLE_NAME"))
     sqs = sqs_client()
     ids = RandomIds()
-    s3 = botocore.session.get_session().create_client("s3", config=_s3_config())
+    s3 = botocore.session.get_session().create_client("s3", config=s3_config())
     return EvaluateCustomers(
         store=store,
         programs=_programs(s3, required("BUCKET_NAME")),
@@ -142,7 +142,7 @@ def refresh() -> Callable[[], RefreshReport]:
     from regulars.adapters.system import SystemClock
     from regulars.application.refresh import refresh as use_case
 
-    s3 = botocore.session.get_session().create_client("s3", config=_s3_config())
+    s3 = botocore.session.get_session().create_client("s3", config=s3_config())
     return partial(
         use_case,
         store=DynamoCustomerStore(dynamo_client(), required("TABLE_NAME")),
@@ -173,7 +173,7 @@ def send_messages() -> SendMessages:
         public_url=required("PUBLIC_URL"),
         url=optional("SHOP_URL", ""),
     )
-    folder = Path(optional("PROGRAM_PATH", "program")) / "templates"
+    folder = program_folder() / "templates"
     return SendMessages(
         ledger=DynamoLedger(dynamo_client(), required("TABLE_NAME")),
         mailer=SesMailer(
@@ -240,11 +240,12 @@ def _programs(s3: Any, bucket: str) -> S3ProgramStore:
     from regulars.adapters.aws.program import S3ProgramStore
     from regulars.adapters.system import SystemClock
 
-    folder = Path(optional("PROGRAM_PATH", "program"))
+    folder = program_folder()
     return S3ProgramStore(s3, bucket, folder, clock=SystemClock())
 
 
-def _s3_config() -> Config:
+def s3_config() -> Config:
+    """A few tries; then the queue, or the operator, brings the work again."""
     from botocore.config import Config
 
     return Config(retries={"mode": "standard", "total_max_attempts": 4}, read_timeout=20)
@@ -276,5 +277,5 @@ def replay_bad(bucket: str) -> Callable[..., ReplayReport]:
     from regulars.adapters.bots import CrawlerList
     from regulars.application.replay_bad import replay_bad as use_case
 
-    log = S3EventLog(boto3.client("s3", config=_s3_config()), bucket)
+    log = S3EventLog(boto3.client("s3", config=s3_config()), bucket)
     return partial(use_case, log=log, replays=log, bots=CrawlerList())

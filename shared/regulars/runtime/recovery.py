@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from regulars.adapters.aws.customers import DynamoCustomerStore
@@ -22,6 +21,7 @@ from regulars.application.rebuild import Rebuild
 from regulars.application.reconcile import Reconcile, tonight
 from regulars.application.redrive import LANDED, SCHEDULES, STREAM, Deployment, Redrive
 from regulars.domain.errors import PermanentError
+from regulars.runtime.compose import s3_config
 from regulars.runtime.envelopes import landed_keys_of
 from regulars.runtime.settings import optional, program_folder, required
 
@@ -41,7 +41,7 @@ _LAST_WORDS = timedelta(seconds=60)
 @contextmanager
 def rebuild(bucket: str, table: str) -> Iterator[Rebuild]:
     """Rebuild a table from a bucket, with a spill on the local disk that is gone afterwards."""
-    s3 = botocore.session.get_session().create_client("s3", config=_s3_config())
+    s3 = botocore.session.get_session().create_client("s3", config=s3_config())
     with DiskSpill() as spill:
         yield Rebuild(
             log=S3EventLog(s3, bucket),
@@ -104,7 +104,7 @@ def redrive(stack: str, bucket: str, table: str) -> Callable[..., RedriveReport]
         },
         due=SqsQueue(sqs, _queue_url(sqs, f"{stack}-due")),
         stream=DynamoTableStream(session.create_client("dynamodbstreams")),
-        log=S3EventLog(session.create_client("s3", config=_s3_config()), bucket),
+        log=S3EventLog(session.create_client("s3", config=s3_config()), bucket),
         store=DynamoCustomerStore(dynamo_client(), table),
         clock=SystemClock(),
         keys_of=landed_keys_of,
@@ -122,7 +122,3 @@ def _queue_url(sqs: Any, name: str) -> str:
 def _rebuilt(bucket: str, table: str, nodes: frozenset[str]) -> RebuildReport:
     with rebuild(bucket, table) as use_case:
         return use_case(nodes)
-
-
-def _s3_config() -> Config:
-    return Config(retries={"mode": "standard", "total_max_attempts": 4}, read_timeout=20)

@@ -111,7 +111,7 @@ BAD_ORDERS: dict[str, tuple[str, dict[str, Any]]] = {
     "no digits": ("bad_amount", {"total": ""}),
     "noise of floating point": ("bad_amount", {"total": 0.30000000000000004}),
     "a price in words": ("bad_amount", {"products": [{"product_id": "7", "quantity": 1, "price": "free"}]}),
-    "no currency": ("unknown_currency", {"currency": "XXX"}),
+    "no currency": ("unknown_currency", {"currency": "XXX"}),  # ISO 4217 for "no currency"
     "a currency in small letters": ("unknown_currency", {"currency": "eur"}),
     "true as total": ("bad_shape", {"total": True}),
     "null as total": ("bad_shape", {"total": None}),
