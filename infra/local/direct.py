@@ -1,4 +1,4 @@
-"""A shorter way to moto's tables and queues, for demonstrations: without the HTTP request and reply in between.
+"""A shorter way to moto's tables, queues and objects: without the HTTP request and reply in between.
 
 Most of a local call's time goes into writing a request, signing, routing and parsing it, and the same for the reply.
 For the operations of every hit those steps are left out: moto's own handler gets the parameters and gives the answer.
@@ -8,13 +8,18 @@ is the form of the parameters, which all other runs of the local cloud check.
 
 from __future__ import annotations
 
+import io
 import json
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.client import BaseClient
+from botocore.response import StreamingBody
 from moto.core.exceptions import JsonRESTError, ServiceException
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.dynamodb.responses import DynamoHandler
+from moto.s3.exceptions import MissingKey, PreconditionFailed, S3ClientError
+from moto.s3.models import S3Backend, s3_backends
 from moto.sqs.models import SQSBackend, sqs_backends
 from moto.sqs.responses import SQSResponse
 
@@ -56,14 +61,46 @@ class _Queues(SQSResponse):
         return sqs_backends[ACCOUNT][REGION]
 
 
+def _objects() -> S3Backend:
+    return s3_backends[ACCOUNT]["aws"]
+
+
+def _get_object(given: dict[str, Any]) -> dict[str, Any]:
+    key = _objects().get_object(given["Bucket"], given["Key"])
+    if key is None:
+        raise MissingKey(given["Key"])
+    body = key.value
+    return {
+        "Body": StreamingBody(io.BytesIO(body), len(body)),
+        "ContentLength": len(body),
+        "ContentType": key.metadata["Content-Type"],
+        "ETag": key.etag,
+        "LastModified": key.last_modified.replace(microsecond=0, tzinfo=UTC),
+    }
+
+
+def _put_object(given: dict[str, Any]) -> dict[str, Any]:
+    there = _objects().get_object(given["Bucket"], given["Key"])
+    if there is not None and "IfNoneMatch" in given:
+        raise PreconditionFailed("If-None-Match")
+    if "IfMatch" in given and (there is None or there.etag != given["IfMatch"]):
+        raise PreconditionFailed("If-Match") if there else MissingKey(given["Key"])
+    key = _objects().put_object(given["Bucket"], given["Key"], given["Body"])
+    key.set_metadata({"Content-Type": given["ContentType"]})
+    key.set_acl(_objects().get_bucket(given["Bucket"]).acl)
+    return {"ETag": key.etag}
+
+
 _SHORT: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
-    ("dynamodb", "PutItem"): lambda given: _Tables(given).put_item(),
-    ("dynamodb", "GetItem"): lambda given: _Tables(given).get_item(),
-    ("dynamodb", "BatchGetItem"): lambda given: _Tables(given).batch_get_item(),
-    ("dynamodb", "UpdateItem"): lambda given: _Tables(given).update_item(),
-    ("dynamodb", "Query"): lambda given: _Tables(given).query(),
-    ("dynamodb", "Scan"): lambda given: _Tables(given).scan(),
-    ("sqs", "SendMessageBatch"): lambda given: _Queues(given).send_message_batch(),
+    ("dynamodb", "PutItem"): lambda given: _Tables(given).put_item().result,
+    ("dynamodb", "GetItem"): lambda given: _Tables(given).get_item().result,
+    ("dynamodb", "BatchGetItem"): lambda given: _Tables(given).batch_get_item().result,
+    ("dynamodb", "UpdateItem"): lambda given: _Tables(given).update_item().result,
+    ("dynamodb", "Query"): lambda given: _Tables(given).query().result,
+    ("dynamodb", "Scan"): lambda given: _Tables(given).scan().result,
+    ("sqs", "SendMessageBatch"): lambda given: _Queues(given).send_message_batch().result,
+    ("s3", "GetObject"): _get_object,
+    ("s3", "PutObject"): _put_object,
 }
 
 
@@ -78,7 +115,11 @@ def _call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
     if service == "dynamodb" and operation not in READS:
         table_written(_partition(parameters))
     try:
-        answer = short(parameters).result
+        answer = short(parameters)
+    except S3ClientError as error:
+        calls.count(service, operation)
+        refusal = {"Error": {"Code": error.code, "Message": error.message}}
+        raise client.exceptions.from_code(error.code)(refusal, operation) from error
     except ServiceException:  # the queue took nothing; the long way says why not
         return _through_http(client, operation, parameters)
     except JsonRESTError as error:

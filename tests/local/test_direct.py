@@ -1,4 +1,4 @@
-"""The short way to tables and queues answers as the long one does."""
+"""The short way to tables, queues and objects answers as the long one does."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ def conversation(cloud: LocalCloud) -> list[Any]:
             )
         heard += [type(caught.value).__name__, dict(caught.value.response)]
     heard += queue_conversation(cloud)
+    heard += object_conversation(cloud)
     for answer in heard:
         if isinstance(answer, dict):
             answer.pop("ResponseMetadata", None)
@@ -79,6 +80,29 @@ def queue_conversation(cloud: LocalCloud) -> list[Any]:
     for address, given in ((url + "-none", entries), (url, [entries[0], entries[0]])):
         with pytest.raises(ClientError) as caught:
             client.send_message_batch(QueueUrl=address, Entries=given)
+        heard += [type(caught.value).__name__, caught.value.response["Error"]["Code"]]
+    return heard
+
+
+def object_conversation(cloud: LocalCloud) -> list[Any]:
+    """What a client hears that writes an object, replaces it, reads it, and breaks each condition."""
+    client, bucket = cloud.client("s3"), cloud.bucket_name
+    given = {"Bucket": bucket, "ContentType": "text/plain"}
+    etag = client.put_object(Key="a", Body=b"one", IfNoneMatch="*", **given)["ETag"]
+    heard: list[Any] = [etag, client.put_object(Key="a", Body=b"two", IfMatch=etag, **given)["ETag"]]
+    answer = client.get_object(Bucket=bucket, Key="a")
+    heard += [answer["Body"].read(), answer["ETag"], answer["ContentType"], answer["ContentLength"]]
+    heard += [answer["LastModified"].utcoffset(), answer["LastModified"].microsecond]
+    refused: list[tuple[str, dict[str, Any]]] = [
+        ("put_object", {"Key": "a", "IfNoneMatch": "*", "Body": b"", **given}),
+        ("put_object", {"Key": "a", "IfMatch": etag, "Body": b"", **given}),
+        ("put_object", {"Key": "b", "IfMatch": etag, "Body": b"", **given}),
+        ("get_object", {"Key": "b", "Bucket": bucket}),
+        ("get_object", {"Key": "a", "Bucket": "no-such-bucket"}),
+    ]
+    for operation, parameters in refused:
+        with pytest.raises(ClientError) as caught:
+            getattr(client, operation)(**parameters)
         heard += [type(caught.value).__name__, caught.value.response["Error"]["Code"]]
     return heard
 
