@@ -20,8 +20,8 @@ _NO_TIME = timedelta(0)
 
 
 class EventType(StrEnum):
-    """Segment's six calls, `order` (a snapshot of one order from a signed source) and `system` (Regulars' own
-    facts)."""
+    """Segment's six calls, `order` and `product` (a snapshot of one of them, from a source that is believed) and
+    `system` (Regulars' own facts)."""
 
     TRACK = "track"
     IDENTIFY = "identify"
@@ -30,6 +30,7 @@ class EventType(StrEnum):
     GROUP = "group"
     ALIAS = "alias"
     ORDER = "order"
+    PRODUCT = "product"
     SYSTEM = "system"
 
 
@@ -50,6 +51,7 @@ class Trust(StrEnum):
 # Members under names of their own: up to Python 3.11, to look one up in its class costs as much as a call.
 TRACK, IDENTIFY, PAGE, SCREEN = EventType.TRACK, EventType.IDENTIFY, EventType.PAGE, EventType.SCREEN
 GROUP, ALIAS, ORDER, SYSTEM = EventType.GROUP, EventType.ALIAS, EventType.ORDER, EventType.SYSTEM
+PRODUCT = EventType.PRODUCT
 PUBLIC, IMPORTED, BY_SYSTEM = Trust.PUBLIC, Trust.IMPORTED, Trust.SYSTEM
 
 
@@ -58,8 +60,9 @@ class Event:
     """One canonical event.
 
     `event_id` is the deduplication key (see `event_id_of`). `timestamp` is when it happened, corrected for the client's
-    clock and never after `received_at`. `properties` holds an order (regulars.domain.orders.Order.to_doc) for type
-    `order`, and `groupId`/`previousId` for those calls. `bot` names why ingest takes the sender for a machine.
+    clock and never after `received_at`. `properties` holds the canonical document of an `order` or a `product`
+    (regulars.domain.products.Product.to_doc), and `groupId`/`previousId` for those calls. `bot` names why ingest takes
+    the sender for a machine.
     """
 
     event_id: str

@@ -14,7 +14,19 @@ from typing import Any
 from unicodedata import category
 
 from regulars.domain.errors import BadInputError
-from regulars.domain.events import ALIAS, BY_SYSTEM, IDENTIFY, IMPORTED, ORDER, PUBLIC, SYSTEM, TRACK, Event, EventType
+from regulars.domain.events import (
+    ALIAS,
+    BY_SYSTEM,
+    IDENTIFY,
+    IMPORTED,
+    ORDER,
+    PRODUCT,
+    PUBLIC,
+    SYSTEM,
+    TRACK,
+    Event,
+    EventType,
+)
 from regulars.domain.identity import (
     ANONYMOUS,
     EMAIL,
@@ -32,6 +44,8 @@ from regulars.domain.times import parse_instant
 from regulars.domain.values import value
 
 LINKED = "Linked"
+QUALITY, PARTY, THIRD_PARTY = "quality", "party", "third_party"
+"""Where ingest notes in an event's context what it found (docs/quality.md), and there whose the source is."""
 GRANTED, DENIED = "granted", "denied"
 CONSENT_CATEGORIES = {"email_marketing": "email", "sms_marketing": "sms"}
 CHANNELS = ("email", "sms")
@@ -86,7 +100,8 @@ class Fact:
     `id` is 48 bits of the event id (unique within a customer's week), `name` what is counted, `at` when it happened,
     `received_at` when we were told. `cart_touched_at`, `checkout_at`, `cart_cleared_at`: what it says about the cart.
     `imported`: it is history, and starts no campaign. `suppressed`: address node to reason. `activity`: the shopper
-    did something (an import's order row did not).
+    did something (an import's order row did not). `source` says who told the traits, `third_party` that it is not the
+    shop's own (domain/sources.py); both are only set where there are traits.
     """
 
     id: str
@@ -104,6 +119,8 @@ class Fact:
     cart_cleared_at: datetime | None = None
     order: tuple[str, OrderEntry] | None = None
     suppressed: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+    third_party: bool = False
 
     @property
     def is_idempotent(self) -> bool:
@@ -151,9 +168,10 @@ def _phone_of(event: Event) -> str | None:
 
 
 def fact_of(event: Event, *, currency: str, nodes: Sequence[str] | None = None) -> Fact | None:
-    """The fact of an event; None when it says nothing about a customer (machines; Regulars' own log of decisions)."""
+    """The fact of an event; None when it says nothing about a customer (machines; products; Regulars' own log of
+    decisions)."""
     kind, trust = event.type, event.trust
-    if event.bot is not None or (kind is SYSTEM and event.name not in _SUPPRESSIONS):
+    if event.bot is not None or kind is PRODUCT or (kind is SYSTEM and event.name not in _SUPPRESSIONS):
         return None
     if nodes is None:
         nodes = nodes_of(event)
@@ -178,7 +196,15 @@ def fact_of(event: Event, *, currency: str, nodes: Sequence[str] | None = None) 
         cleared,
         order,
         _suppressed_of(event, name),
+        event.source if event.traits else "",
+        bool(event.traits) and is_third_party(event),
     )
+
+
+def is_third_party(event: Event) -> bool:
+    """Whether ingest found the event's source to be declared as one that is not the shop's own."""
+    noted = event.context.get(QUALITY)
+    return isinstance(noted, dict) and noted.get(PARTY) == THIRD_PARTY
 
 
 def trait_rank(name: str) -> tuple[bool, str]:

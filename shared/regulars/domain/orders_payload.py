@@ -71,6 +71,9 @@ def _key_schema(longest: int) -> WithJsonSchema:
     return WithJsonSchema({"type": ["string", "integer"], "minLength": 1, "maxLength": longest})
 
 
+Key = Annotated[str, BeforeValidator(_read_key), Field(min_length=1, max_length=255), _key_schema(255)]
+
+
 class _Payload(BaseModel):
     """Types are taken as they stand in the JSON; fields that nobody told us about are ignored."""
 
@@ -106,7 +109,7 @@ class CustomerPayload(_Payload):
 class ProductPayload(_Payload):
     """One line; `price` is of one piece."""
 
-    product_id: Annotated[str, BeforeValidator(_read_key), Field(min_length=1, max_length=255), _key_schema(255)]
+    product_id: Key
     quantity: Annotated[int, Field(ge=0, le=1_000_000)]
     price: Amount
     sku: ShortText = None

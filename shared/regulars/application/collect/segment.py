@@ -18,6 +18,7 @@ from regulars.domain.events import (
     IDENTIFY,
     ORDER,
     PAGE,
+    PRODUCT,
     SCREEN,
     SYSTEM,
     TRACK,
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
     from regulars.domain.times import Times
     from regulars.ports import Ids
 
-CALLS = {kind.value: kind for kind in EventType if kind not in {ORDER, SYSTEM}}
-"""The calls that a client can make; orders come from signed sources only, system events from Regulars itself."""
+CALLS = {kind.value: kind for kind in EventType if kind not in {ORDER, PRODUCT, SYSTEM}}
+"""The calls that a client can make; orders and products come from signed sources only, system events from Regulars
+itself."""
 
 _VIEWS = frozenset({PAGE, SCREEN})
 _ON_A_PAGE = frozenset({TRACK, PAGE})
