@@ -38,7 +38,7 @@ def events(draw: st.DrawFn) -> Event:
         "user_id": draw(st.sampled_from([None, "u1", "u2", "u3"])),
         "anonymous_id": draw(st.sampled_from(["b1", "b2", "b3"])),
     }
-    return Event(**base, **_PARTS[kind](draw, at))
+    return Event(**(base | _PARTS[kind](draw, at)))
 
 
 def _track(draw: st.DrawFn, _at: datetime) -> dict[str, Any]:
@@ -56,7 +56,10 @@ def _page(_draw: st.DrawFn, _at: datetime) -> dict[str, Any]:
 
 def _identify(draw: st.DrawFn, _at: datetime) -> dict[str, Any]:
     email = draw(st.sampled_from(["ann@example.com", "bob@example.com", "not an address"]))
-    return {"type": EventType.IDENTIFY, "traits": {"email": email, "first_name": draw(st.sampled_from(["Ann", "Bob"]))}}
+    said = {"type": EventType.IDENTIFY, "traits": {"email": email, "first_name": draw(st.sampled_from(["Ann", "Bob"]))}}
+    if draw(st.booleans()):
+        return said
+    return said | {"source": "enrichment-example", "context": {"quality": {"party": "third_party"}}}
 
 
 def _consent(draw: st.DrawFn, _at: datetime) -> dict[str, Any]:
