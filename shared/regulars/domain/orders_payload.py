@@ -14,12 +14,14 @@ from regulars.domain.errors import BadInputError
 from regulars.domain.events import Event, EventType, Trust, event_id_of
 from regulars.domain.identity import is_blocked
 from regulars.domain.instants import to_millis
+from regulars.domain.json_text import strict_json
 from regulars.domain.money import to_minor
 from regulars.domain.times import OLDEST, parse_instant
 
 EVENT_NAME = "Order Updated"
 _LATEST_AHEAD = timedelta(days=1)
 _MAX_VERSION = 2**53 - 1
+_IDENTIFIERS = ("user_id", "email", "phone", "loyalty_card", "shop_customer_id")
 
 
 def _read_instant(value: object) -> datetime:
@@ -96,9 +98,11 @@ class MarketingConsent(_Payload):
 
 
 class CustomerPayload(_Payload):
-    """Who ordered; a guest has no `user_id`."""
+    """Who ordered; a guest has no `user_id`. `shop_customer_id`: the shop system's own number of the customer."""
 
     user_id: Identifier = None
+    loyalty_card: Identifier = None
+    shop_customer_id: Identifier = None
     email: Annotated[Annotated[str, Field(max_length=254)] | None, BeforeValidator(_empty_is_absent)] = None
     phone: Annotated[Annotated[str, Field(max_length=40)] | None, BeforeValidator(_empty_is_absent)] = None
     first_name: ShortText = None
@@ -148,20 +152,39 @@ def order_event(raw: bytes, *, source: str, received_at: datetime) -> Event:
     Raises BadInputError: `bad_json`, `bad_shape` (with the path), `bad_amount`, `unknown_currency`, `bad_instant`,
     `no_identifier`.
     """
-    order = _payload(raw)
+    order = order_of(strict_json(raw))
+    customer = order.customer
+    if not any((*(getattr(customer, name) for name in _IDENTIFIERS), order.anonymous_id)):
+        raise BadInputError("no_identifier", "customer needs a user_id, an email, a phone or another identifier")
+    return event_of_order(order, source=source, received_at=received_at)
+
+
+def order_of(document: object) -> OrderPayload:
+    """The checked payload. Raises BadInputError `bad_shape` with the path of what is wrong."""
+    try:
+        return OrderPayload.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        path = ".".join(str(part) for part in first["loc"]) or "the body"
+        raise BadInputError("bad_shape", f"{path}: {first['msg']}") from None  # its text quotes the values
+
+
+def event_of_order(order: OrderPayload, *, source: str, received_at: datetime) -> Event:
+    """The canonical event of an order; its message id is `<order id>:<version>`.
+
+    Raises BadInputError: `bad_shape` (no version), `bad_amount`, `unknown_currency`, `bad_instant`.
+    """
     if order.placed_at > received_at + _LATEST_AHEAD:
         raise BadInputError("bad_instant", "placed_at lies more than a day in the future")
     version = _version(order)
     customer = order.customer
-    if not (customer.user_id or customer.email or customer.phone or order.anonymous_id):
-        raise BadInputError("no_identifier", "customer needs a user_id, an email or a phone")
     message_id = f"{order.order_id}:{version}"
     traits = {
         name: value
         for name in ("email", "phone", "first_name", "last_name")
         if (value := getattr(customer, name)) is not None
     }
-    consent = _consent(customer.marketing_consent)
+    context = _context(customer, source)
     properties = _canonical(order, version)
     return Event(
         event_id=event_id_of(source, message_id),
@@ -175,37 +198,11 @@ def order_event(raw: bytes, *, source: str, received_at: datetime) -> Event:
         original_timestamp=order.updated_at or order.placed_at,
         received_at=received_at,
         trust=Trust.SIGNED,
-        payload_hash=_hash([customer.user_id, order.anonymous_id, traits, consent, properties]),
-        context={"consent": consent} if consent else {},
+        payload_hash=content_hash([customer.user_id, order.anonymous_id, traits, context, properties]),
+        context=context,
         properties=properties,
         traits=traits,
     )
-
-
-def _payload(raw: bytes) -> OrderPayload:
-    try:
-        # Decimals as they are written: 0.1 stays 0.1, and noise of somebody's floating point stays visible.
-        document = json.loads(raw.decode(), parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_unique)
-        json.dumps(document, default=str, ensure_ascii=False).encode()  # refuses lone surrogates
-    except (ValueError, RecursionError) as error:
-        raise BadInputError("bad_json", "the body must be JSON in UTF-8, each key once in an object") from error
-    try:
-        return OrderPayload.model_validate(document)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        path = ".".join(str(part) for part in first["loc"]) or "the body"
-        raise BadInputError("bad_shape", f"{path}: {first['msg']}") from None  # its text quotes the values
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(name)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        raise ValueError("duplicate key")
-    return document
 
 
 def _version(order: OrderPayload) -> int:
@@ -255,6 +252,32 @@ def _minor(amount: Amount, currency: str, path: str) -> int:
     return minor
 
 
+def _context(customer: CustomerPayload, source: str) -> dict[str, Any]:
+    """Consents, and the identifiers that are neither an account nor an address (Segment's `context.externalIds`)."""
+    context: dict[str, Any] = {}
+    if consent := _consent(customer.marketing_consent):
+        context["consent"] = consent
+    known = {"loyalty_card": customer.loyalty_card, "shop_customer_id": customer.shop_customer_id}
+    if others := external_ids(source, **known):
+        context["externalIds"] = others
+    return context
+
+
+def external_ids(
+    source: str, *, loyalty_card: str | None = None, shop_customer_id: str | None = None
+) -> list[dict[str, str]]:
+    """Segment's `context.externalIds`; a shop's number of a customer is unique in that shop only."""
+    given = {
+        "loyalty_card": loyalty_card,
+        "shop_customer_id": shop_customer_id and f"{source}:{shop_customer_id}",
+    }
+    return [
+        {"id": identifier, "type": kind, "collection": "users", "encoding": "none"}
+        for kind, identifier in given.items()
+        if identifier
+    ]
+
+
 def _consent(given: MarketingConsent) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for channel, answer in (("email", given.email), ("sms", given.sms)):
@@ -265,8 +288,8 @@ def _consent(given: MarketingConsent) -> dict[str, Any]:
     return found
 
 
-def _hash(parts: list[Any]) -> str:
-    """128 bits, in hex, over what the order says: tells a repeated delivery from another body under the same
+def content_hash(parts: list[Any]) -> str:
+    """128 bits, in hex, over what a sender says: tells a repeated delivery from another body under the same
     version."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
