@@ -7,7 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from regulars.domain.event_nodes import JOINED, SPLIT
 from regulars.domain.events import Event, EventType, Trust, event_id_of
+from regulars.domain.identity import NodeKind, node_id
 from regulars.domain.instants import to_millis
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -25,10 +27,11 @@ instants = st.integers(0, 40 * 24 * 60).map(lambda minutes: START + timedelta(mi
 
 @st.composite
 def events(draw: st.DrawFn) -> Event:
-    """Any event: browsing, identify, consent, or a signed order, of three users, two addresses and three browsers."""
+    """Any event: browsing, identify, consent, a signed order, or an operator's word, of three users, two addresses,
+    two loyalty cards and three browsers."""
     number = draw(st.integers(0, 10**9))
     at = draw(instants)
-    kind = draw(st.sampled_from(["track", "track", "page", "identify", "consent", "order"]))
+    kind = draw(st.sampled_from(["track", "track", "page", "identify", "consent", "order", "split"]))
     base: dict[str, Any] = {
         "event_id": event_id_of("web", str(number)),
         "source": "web",
@@ -38,6 +41,8 @@ def events(draw: st.DrawFn) -> Event:
         "user_id": draw(st.sampled_from([None, "u1", "u2", "u3"])),
         "anonymous_id": draw(st.sampled_from(["b1", "b2", "b3"])),
     }
+    if card := draw(st.sampled_from([None, None, "c1", "c2"])):
+        base["context"] = {"externalIds": [{"type": "loyalty_card", "id": card, "collection": "users"}]}
     return Event(**(base | _PARTS[kind](draw, at)))
 
 
@@ -80,6 +85,12 @@ def _order(draw: st.DrawFn, at: datetime) -> dict[str, Any]:
     return {"type": EventType.ORDER, "name": "Order Updated", "trust": Trust.SIGNED, "properties": order}
 
 
-_PARTS = {"track": _track, "page": _page, "identify": _identify, "consent": _consent, "order": _order}
+def _split(draw: st.DrawFn, _at: datetime) -> dict[str, Any]:
+    pair = [node_id(NodeKind.USER, draw(st.sampled_from(["u1", "u2"]))), node_id(NodeKind.ANONYMOUS, "b1")]
+    said = {"name": draw(st.sampled_from([SPLIT, JOINED])), "properties": {"nodes": pair}, "trust": Trust.SYSTEM}
+    return {"type": EventType.SYSTEM, "user_id": None, "anonymous_id": None, "context": {}, **said}
+
+
+_PARTS = {"split": _split, "track": _track, "page": _page, "identify": _identify, "consent": _consent, "order": _order}
 
 distinct_events = st.lists(events(), max_size=25, unique_by=lambda event: event.event_id)

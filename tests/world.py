@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from regulars.adapters.memory.catalogue import MemoryCatalogue
 from regulars.adapters.memory.customers import MemoryCustomerStore
 from regulars.adapters.memory.lake import MemoryEventLog
 from regulars.adapters.memory.program import MemoryProgramStore
@@ -17,13 +18,14 @@ from regulars.adapters.memory.queue import MemoryQueue
 from regulars.adapters.memory.system import CountedIds, FixedClock
 from regulars.adapters.program_files import program_files
 from regulars.application.evaluate_customers import EvaluateCustomers, EvaluationReport
+from regulars.application.neighbourhood import Neighbourhood
 from regulars.application.outbox import Relay
 from regulars.application.tick import tick
 from regulars.application.update_customers import UpdateCustomers, UpdateReport
 from regulars.domain.customer import Customer, customer_of
+from regulars.domain.event_nodes import nodes_of
 from regulars.domain.events import Event, EventType, Trust, event_id_of
-from regulars.domain.facts import nodes_of
-from regulars.domain.identity import NodeKind, component, node_id, strongest
+from regulars.domain.identity import NodeKind, node_id, strongest
 from regulars.domain.instants import to_millis
 from regulars.domain.loading import load_program
 from regulars.domain.program import Program
@@ -52,11 +54,14 @@ class World:
         self.clock = FixedClock(now)
         self.log = MemoryEventLog(self.clock)
         self.store = MemoryCustomerStore()
+        self.catalogue = MemoryCatalogue()
         self.programs = MemoryProgramStore(program or starter_program())
         self.messages, self.events, self.due = MemoryQueue(), MemoryQueue(), MemoryQueue()
         ids = CountedIds()
         relay = Relay(store=self.store, messages=self.messages, events=self.events, ids=ids)
-        self.update = UpdateCustomers(log=self.log, store=self.store, programs=self.programs, ids=ids)
+        self.update = UpdateCustomers(
+            log=self.log, store=self.store, catalogue=self.catalogue, programs=self.programs, ids=ids
+        )
         self.evaluate = EvaluateCustomers(
             store=self.store, programs=self.programs, relay=relay, clock=self.clock, ids=ids
         )
@@ -140,13 +145,8 @@ class World:
     def customer_of_node(self, node: str) -> Customer:
         """The customer that a node resolves to."""
         program = self.programs.current()
-        heads = self.store.heads([node])
-        while True:
-            links = {n: head.profile.value.links if head.profile else frozenset[str]() for n, head in heads.items()}
-            members, missing = component(node, links)
-            if not missing:
-                break
-            heads |= self.store.heads(list(missing))
+        nearby = Neighbourhood(self.store, [node], {}, program.identity)
+        members, heads = nearby.members(node), nearby.heads
         fragments = [heads[member].fragment() for member in sorted(members)]
         return customer_of(
             strongest(members), fragments, plan=program.compiled.plan, currency=program.currency, now=self.clock.now()

@@ -16,8 +16,9 @@ from infra.bench.traffic import batches, request_event, visits
 from regulars.adapters.program_files import program_files
 from regulars.domain.customer import Fragment, customer_of
 from regulars.domain.engine import step
+from regulars.domain.event_nodes import nodes_of
 from regulars.domain.events import event_from_doc
-from regulars.domain.facts import Fact, fact_of, nodes_of
+from regulars.domain.facts import Fact, fact_of
 from regulars.domain.loading import load_program
 from regulars.domain.orders import OrderBook, OrderEntry, order_key
 from regulars.domain.profile import Profile, fold

@@ -71,7 +71,7 @@ def run(progress: Progress, output: Path) -> tuple[Outcome, str]:
             ahead(cloud, lambda days: progress.advance(task, days))
         with acts.act("count", "Counting the lake with SQL", 1):
             copy_lake(cloud, output / "lake")
-            table = read_table(cloud.table_name)
+            table = read_table(cloud.table_name, program.identity)
             with Lake(output / "lake") as lake:
                 figures = lake.figures(cloud)
                 story = story_of(lake, table, cloud.mail)

@@ -11,7 +11,7 @@ from moto.dynamodb.models import dynamodb_backends
 
 from infra.local.template import ACCOUNT, REGION
 from regulars.adapters.items import ORDERS, PROFILE, STATE, parsed_orders, parsed_profile, parsed_state
-from regulars.domain.identity import component, strongest
+from regulars.domain.links import IdentityRules, partition
 from regulars.domain.sends import SendRecord, SendStatus, send_record_from_doc
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _SEND = "SEND#"
 class Table:
     """Everything stored: profiles and orders by node, states by root, the send ledger."""
 
+    rules: IdentityRules
     profiles: dict[str, Profile] = field(default_factory=dict)
     orders: dict[str, OrderBook] = field(default_factory=dict)
     states: dict[str, CustomerState] = field(default_factory=dict)
@@ -36,14 +37,7 @@ class Table:
     def customers(self) -> dict[str, frozenset[str]]:
         """Root to nodes of every customer."""
         links = {node: profile.links for node, profile in self.profiles.items()}
-        found: dict[str, frozenset[str]] = {}
-        done: set[str] = set()
-        for node in links:
-            if node not in done:
-                members, _ = component(node, links)
-                done |= members
-                found[strongest(members)] = members
-        return found
+        return partition(links, self.rules)
 
     def segments(self, names: Iterable[str]) -> dict[str, int]:
         """Members by segment, of all segments that have `names`."""
@@ -76,11 +70,11 @@ def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def read_table(name: str) -> Table:
+def read_table(name: str, rules: IdentityRules) -> Table:
     """The local cloud's customer table as it is now."""
-    table = Table()
-    for partition in dynamodb_backends[ACCOUNT][REGION].get_table(name).items.values():
-        for item in partition.values():
+    table = Table(rules)
+    for items in dynamodb_backends[ACCOUNT][REGION].get_table(name).items.values():
+        for item in items.values():
             values = {attribute: value.value for attribute, value in item.attrs.items()}
             _take(table, values)
     return table

@@ -12,10 +12,11 @@ from regulars.adapters.aws.ledger import DynamoLedger
 from regulars.adapters.aws.program import S3ProgramStore
 from regulars.adapters.system import SystemClock
 from regulars.domain.customer import Customer, customer_of
-from regulars.domain.identity import component, strongest
+from regulars.domain.links import partition
 
 if TYPE_CHECKING:
     from infra.local.cloud import LocalCloud
+    from regulars.domain.profile import Trait
     from regulars.domain.sends import SendRecord
     from regulars.domain.state import CustomerState
     from regulars.domain.stored import Head
@@ -32,7 +33,12 @@ class Story:
 
     @property
     def traits(self) -> dict[str, Any]:
-        return {name: value for name, (value, _at) in self.customer.profile.traits.items()}
+        return {name: trait.value for name, trait in self.customer.profile.traits.items()}
+
+    @property
+    def provenance(self) -> list[tuple[str, Trait]]:
+        """Each trait with where it came from and when, by name."""
+        return sorted(self.customer.profile.traits.items())
 
     @property
     def name(self) -> str:
@@ -56,10 +62,8 @@ class Customers:
         """Every customer, the one seen last first."""
         with self._cloud.lock:
             heads = dict(self._store.scan())
-            roots: dict[str, frozenset[str]] = {}
-            for node in heads:
-                members = self._members(node, heads)
-                roots[strongest(members)] = members
+            links = {node: head.fragment().profile.links for node, head in heads.items()}
+            roots = partition(links, self._programs.current().identity)
             stories = [self._story(root, members, heads) for root, members in roots.items()]
         return sorted(stories, key=lambda story: cast("datetime", story.customer.value("last_seen")), reverse=True)
 
@@ -78,9 +82,3 @@ class Customers:
             key=lambda record: record.decided_at,
         )
         return Story(customer, stored.value if stored else None, tuple(sorted(members)), tuple(sends))
-
-    @staticmethod
-    def _members(node: str, heads: dict[str, Head]) -> frozenset[str]:
-        links = {known: head.profile.value.links if head.profile else frozenset[str]() for known, head in heads.items()}
-        members, missing = component(node, links)
-        return component(node, links | dict.fromkeys(missing, frozenset[str]()))[0] if missing else members

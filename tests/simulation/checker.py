@@ -19,7 +19,8 @@ from regulars.adapters.aws.lake import S3EventLog
 from regulars.adapters.aws.ledger import DynamoLedger
 from regulars.adapters.aws.program import PARAMETERS_KEY
 from regulars.domain.customer import customer_of
-from regulars.domain.identity import NodeKind, component, node_id, strongest
+from regulars.domain.identity import NodeKind, node_id, strongest
+from regulars.domain.links import IdentityRules, partition
 from regulars.domain.sends import SendStatus
 from tests.simulation import model
 from tests.simulation.faults import Fault
@@ -87,14 +88,11 @@ def _read(simulation: Simulation) -> _Found:
     links = {node: head.fragment().profile.links for node, head in heads.items()}
     customers: dict[str, tuple[Customer, CustomerState | None]] = {}
     plan = _plan()
-    for node in heads:
-        members, _ = component(node, links)
-        root = strongest(members)
-        if root not in customers:
-            fragments = [heads[member].fragment() for member in sorted(members) if member in heads]
-            customer = customer_of(root, fragments, plan=plan, currency="USD", now=cloud.now)
-            state = heads[root].state
-            customers[root] = (customer, state.value if state else None)
+    for root, members in partition(links, IdentityRules()).items():
+        fragments = [heads[member].fragment() for member in sorted(members)]
+        customer = customer_of(root, fragments, plan=plan, currency="USD", now=cloud.now)
+        state = heads[root].state
+        customers[root] = (customer, state.value if state else None)
     ledger = DynamoLedger(cloud.client("dynamodb"), cloud.table_name)
     # What cannot be sent for want of an address is written down under the customer's own node.
     nodes = {*heads, SMS["address_node"], *(node_id(NodeKind.EMAIL, email_of(name)) for name in SHOPPERS)}
@@ -186,7 +184,7 @@ def _customers(simulation: Simulation, found: _Found) -> Iterator[str]:
         yield f"customers differ: {len(known - set(shoppers))} too many, {len(set(shoppers) - known)} missing"
     for root, (customer, state) in found.customers.items():
         for segment in state.memberships if state else ():
-            if not any((node, segment) in found.entered for node in (root, *customer.profile.links)):
+            if not any((node, segment) in found.entered for node in (root, *customer.profile.links.known)):
                 yield f"somebody is in {segment} and the log does not say since when"
     for root in sorted(known & set(shoppers)):
         customer, state = found.customers[root]

@@ -14,8 +14,9 @@ from regulars.adapters.memory.queue import MemoryQueue
 from regulars.adapters.memory.system import FixedClock
 from regulars.application.record_feedback import FeedbackReport, record_feedback
 from regulars.domain.errors import TransientError
+from regulars.domain.event_nodes import nodes_of
 from regulars.domain.events import Event, Trust, event_from_doc
-from regulars.domain.facts import fact_of, nodes_of
+from regulars.domain.facts import fact_of
 from tests.send_samples import EMAIL, a_send
 
 SAMPLES = Path(__file__).parents[2] / "events" / "record_feedback"

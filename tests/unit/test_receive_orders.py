@@ -18,8 +18,9 @@ from regulars.adapters.memory.secrets import MemorySecrets
 from regulars.application.http import HttpReply, HttpRequest
 from regulars.application.receive_orders import KINDS, ReceiveOrders, kind_of, read_again
 from regulars.domain.errors import BadInputError, TransientError
+from regulars.domain.event_nodes import nodes_of
 from regulars.domain.events import BadRow, Event, EventType, Trust
-from regulars.domain.facts import fact_of, nodes_of
+from regulars.domain.facts import fact_of
 from regulars.domain.instants import from_millis
 from tests.collecting import NOW, code_of, queued
 from tests.functions.bad_input.payloads import BAD_ORDERS

@@ -18,8 +18,9 @@ from regulars.adapters.memory.system import FixedClock
 from regulars.adapters.tokens import SignedTokens
 from regulars.application.http import HttpReply, HttpRequest
 from regulars.application.unsubscribe_page import UnsubscribePage
+from regulars.domain.event_nodes import nodes_of
 from regulars.domain.events import Event, event_from_doc
-from regulars.domain.facts import fact_of, nodes_of
+from regulars.domain.facts import fact_of
 from regulars.domain.sends import Channel, ClaimOutcome, Subscription
 from tests.send_samples import NOON, a_send
 

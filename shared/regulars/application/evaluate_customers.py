@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from regulars.domain.errors import PermanentError, TransientError, VersionConfli
 from regulars.domain.facts import DENIED, Fact
 from regulars.domain.identity import strongest
 from regulars.domain.orders import OrderBook
-from regulars.domain.profile import Profile
+from regulars.domain.profile import Profile, links_after
 from regulars.domain.state import CustomerState, states_merged
 from regulars.domain.stored import Change, FragmentChange, Head, OutboxChange
 from regulars.ports import Part
@@ -30,6 +31,7 @@ from regulars.ports import Part
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from regulars.domain.links import Links
     from regulars.domain.program import CompiledProgram
     from regulars.ports import Clock, CustomerStore, Ids, ProgramStore
 
@@ -86,7 +88,7 @@ class EvaluateCustomers:
         """Evaluate the customers whose fragments changed; relay the outboxes that a state's write brought back."""
         fragments = [change for change in changes if isinstance(change, FragmentChange)]
         outboxes = [(change.id, change.node) for change in changes if isinstance(change, OutboxChange)]
-        nearby = Neighbourhood(self._store, {change.node for change in fragments}, _links_of(fragments))
+        nearby = self._nearby({change.node for change in fragments}, _links_of(fragments))
         tasks: dict[str, _Task] = {}
         for change in fragments:
             members = nearby.members(change.node)
@@ -100,7 +102,7 @@ class EvaluateCustomers:
     def due(self, messages: Iterable[tuple[str, str]]) -> EvaluationReport:
         """Evaluate the customers of (message id, body) as of now, and relay what an earlier evaluation left behind."""
         notes, poison = _notes(messages)
-        nearby = Neighbourhood(self._store, {note.node for note in notes}, {})
+        nearby = self._nearby({note.node for note in notes}, {})
         tasks: dict[str, _Task] = {}
         waiting = []
         for note in notes:
@@ -116,6 +118,9 @@ class EvaluateCustomers:
         failed, written = self._run(tasks, nearby, parameters_version=version)
         relayed, unrelayed = self._relay(waiting)
         return EvaluationReport(frozenset(failed | unrelayed | poison), len(tasks), written, relayed)
+
+    def _nearby(self, nodes: set[str], links: dict[str, Links]) -> Neighbourhood:
+        return Neighbourhood(self._store, nodes, links, self._programs.current().identity)
 
     def _run(
         self, tasks: dict[str, _Task], nearby: Neighbourhood, *, parameters_version: int = 0
@@ -200,13 +205,13 @@ def _notes(messages: Iterable[tuple[str, str]]) -> tuple[list[_Note], set[str]]:
     return notes, poison
 
 
-def _links_of(changes: Sequence[FragmentChange]) -> dict[str, frozenset[str]]:
+def _links_of(changes: Sequence[FragmentChange]) -> dict[str, Links]:
     """The links of the nodes whose profiles changed, as of their last change: no need to read what the stream tells."""
-    links: dict[str, frozenset[str]] = {}
+    links: dict[str, Links] = {}
     for change in changes:
         value = change.after if change.applied is None else change.before
         if isinstance(value, Profile):
-            links[change.node] = value.links.union(*(fact.links for fact in change.applied or ()))
+            links[change.node] = reduce(links_after, change.applied or (), value.links)
     return links
 
 
@@ -335,7 +340,7 @@ def _shared_addresses(task: _Task, heads: dict[str, Head]) -> frozenset[str]:
     """Addresses of the customer that too many others have too, so that they make nobody one customer."""
     if not task.addresses:  # as mostly; else all profiles would be read for their links alone
         return task.addresses
-    linked = {other for node in task.members if (head := heads[node].profile) for other in head.value.links}
+    linked = {other for node in task.members if (head := heads[node].profile) for other in head.value.links.known}
     return task.addresses & linked
 
 

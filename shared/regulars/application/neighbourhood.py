@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from regulars.domain.identity import component
+from regulars.domain.links import NO_LINKS, component
 
 if TYPE_CHECKING:
+    from regulars.domain.links import IdentityRules, Links
     from regulars.domain.stored import Head
     from regulars.ports import CustomerStore
 
@@ -18,10 +19,13 @@ class Neighbourhood:
     `links`: what is known of some nodes' links without reading them.
     """
 
-    def __init__(self, store: CustomerStore, nodes: Iterable[str], links: Mapping[str, frozenset[str]]) -> None:
+    def __init__(
+        self, store: CustomerStore, nodes: Iterable[str], links: Mapping[str, Links], rules: IdentityRules
+    ) -> None:
         self.heads: dict[str, Head] = {}
         self._store = store
-        self._links = dict(links)
+        self._rules = rules
+        self._neighbours = {node: rules.neighbours(node, known) for node, known in links.items()}
         self._members: dict[str, frozenset[str]] = {}
         start = sorted(nodes)
         self._read(start)
@@ -34,7 +38,7 @@ class Neighbourhood:
 
     def members(self, node: str) -> frozenset[str]:
         """The nodes of the customer that a node belongs to."""
-        return self._members[node] if node in self._members else component(node, self._links)[0]
+        return self._members[node] if node in self._members else component(node, self._neighbours)[0]
 
     def reread(self, nodes: Iterable[str]) -> None:
         """Read heads again, after a lost race."""
@@ -43,8 +47,10 @@ class Neighbourhood:
     def _read(self, nodes: list[str]) -> None:
         for node, head in self._store.heads(nodes).items():
             self.heads[node] = head
-            if node not in self._links:
-                self._links[node] = head.profile.value.links if head.profile else frozenset()
+            if node not in self._neighbours:
+                self._neighbours[node] = self._rules.neighbours(
+                    node, head.profile.value.links if head.profile else NO_LINKS
+                )
 
     def _missing(self, nodes: list[str]) -> set[str]:
         """Nodes that must be read yet: their links are not known, or (for those known without reading) their heads.
@@ -55,7 +61,7 @@ class Neighbourhood:
         for node in nodes:
             if node in self._members:
                 continue
-            members, unknown = component(node, self._links)
+            members, unknown = component(node, self._neighbours)
             absent = unknown.union([member for member in members if member not in self.heads])
             if absent:
                 missing |= absent

@@ -22,7 +22,7 @@ from zlib import crc32
 from regulars.application.rebuild_log import LoggedFact, LogReader, OutOfTimeError, logged_fact
 from regulars.domain.errors import VersionConflictError
 from regulars.domain.history import History, history_of, is_same, remembering
-from regulars.domain.identity import component
+from regulars.domain.links import NO_LINKS, component
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
 from regulars.domain.stored import REBUILT, Head, Stored
@@ -131,12 +131,13 @@ class Rebuild:
         """All nodes of the customers that these nodes belong to, as far as the table knows; a profile that nobody can
         read has no links."""
         found = missing = frozenset(nodes)
-        links: dict[str, frozenset[str]] = {}
+        rules = self._programs.current().identity
+        neighbours: dict[str, frozenset[str]] = {}
         while missing:
             for node, head in self._store.heads(sorted(missing), parts=(Part.PROFILE,)).items():
                 profile = _read(head.profile, Profile())
-                links[node] = profile.links if profile else frozenset()
-            components = [component(node, links) for node in found]
+                neighbours[node] = rules.neighbours(node, profile.links if profile else NO_LINKS)
+            components = [component(node, neighbours) for node in found]
             found = found.union(*(members for members, _ in components))
             missing = frozenset().union(*(unknown for _, unknown in components))
         return found

@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING
 import orjson
 
 from regulars.domain.errors import TransientError
-from regulars.domain.facts import Fact, fact_of, link_fact, nodes_of
+from regulars.domain.event_nodes import nodes_of
+from regulars.domain.facts import Fact, fact_of, link_fact, others_of
 from regulars.domain.facts_doc import fact_from_doc, fact_to_doc
+from regulars.domain.links import NO_LINKS, Links, linked, says_more
 from regulars.domain.profile import SEEN_DAYS
 
 if TYPE_CHECKING:
     from regulars.ports import Clock, EventLog, Spill
 
-_MAX_KNOWN_LINKS = 500_000
-"""Links that have been put aside once; beyond, some are put aside again, which costs space and nothing else."""
+_MAX_KNOWN_LINKS = 200_000
+"""Nodes whose links have been put aside once; beyond, some are put aside again, which costs space and nothing else."""
 
 
 class OutOfTimeError(TransientError):
@@ -64,7 +66,7 @@ class LogReader:
         self._until = until
         self._fresh = clock.now() - timedelta(days=SEEN_DAYS)
         self._read: set[str] = set()
-        self._links: set[tuple[str, str]] = set()
+        self._links: dict[str, Links] = {}
         self.objects = 0
         self.events = 0
 
@@ -88,12 +90,14 @@ class LogReader:
     def _put_aside(self, home: str, fact: Fact, mark: bytes) -> None:
         if self._wanted(home):
             self._spill.add(home, mark + orjson.dumps(fact_to_doc(fact)))
-        for other in fact.links:
-            if self._wanted(other) and (other, home) not in self._links:
-                if len(self._links) >= _MAX_KNOWN_LINKS:
-                    self._links.clear()
-                self._links.add((other, home))
+        known = self._links.get(home, NO_LINKS)
+        for other in others_of(fact):
+            if self._wanted(other) and (fact.cuts or fact.consents or says_more(known, other, fact.at, fact.id)):
                 self._spill.add(other, mark + orjson.dumps(fact_to_doc(link_fact(fact, home))))
+        if fact.links:
+            if len(self._links) >= _MAX_KNOWN_LINKS:
+                self._links.clear()
+            self._links[home] = linked(known, fact.links, fact.at, fact.id)
 
 
 def logged_fact(line: bytes) -> LoggedFact:

@@ -24,7 +24,7 @@ import orjson
 
 from regulars.domain.engine import BULK, IMPORT, REBUILD
 from regulars.domain.errors import PermanentError
-from regulars.domain.facts import nodes_of
+from regulars.domain.event_nodes import nodes_of
 from regulars.domain.profile import SEEN_DAYS
 from regulars.domain.stored import Change, OutboxChange
 from regulars.ports import QueueMessage, StreamPosition

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from regulars.domain.customer import Fragment, customer_of
-from regulars.domain.identity import component, strongest
+from regulars.domain.links import partition
 from regulars.domain.parameters import ProgramParameters, parameter_value
 from regulars.ports import QueueMessage
 
@@ -92,14 +92,8 @@ def _measures(store: CustomerStore, program: CompiledProgram, now: datetime) -> 
         else:
             yield node, _measured(node, [fragment], program, now)
     links = {node: fragment.profile.links for node, fragment in linked.items()}
-    done: set[str] = set()
-    for node in linked:
-        if node in done:
-            continue
-        members, _ = component(node, links)
-        done |= members
-        fragments = [linked[member] for member in sorted(members)]
-        yield strongest(members), _measured(strongest(members), fragments, program, now)
+    for root, members in partition(links, program.identity).items():
+        yield root, _measured(root, [linked[member] for member in sorted(members)], program, now)
 
 
 def _measured(root: str, fragments: list[Fragment], program: CompiledProgram, now: datetime) -> dict[str, int]:

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from regulars.application.catalogue import keep_products
 from regulars.domain.errors import PermanentError, TransientError, VersionConflictError
-from regulars.domain.events import BadRow, Event, event_to_doc
-from regulars.domain.facts import Fact, fact_of, link_fact, nodes_of
+from regulars.domain.event_nodes import nodes_of
+from regulars.domain.events import PRODUCT, BadRow, Event, event_to_doc
+from regulars.domain.facts import Fact, fact_of, link_fact, others_of
 from regulars.domain.identity import by_weakness
+from regulars.domain.links import NO_LINKS, linked, says_more
 from regulars.domain.orders import OrderBook
+from regulars.domain.products import listings_of
 from regulars.domain.profile import MAX_SEEN, Profile, fold
 from regulars.domain.stored import Head, applied_of
 from regulars.ports import Part
@@ -25,7 +29,7 @@ from regulars.ports import Part
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from regulars.ports import CustomerStore, EventLog, Ids, ProgramStore
+    from regulars.ports import CatalogueStore, CustomerStore, EventLog, Ids, ProgramStore
 
 STAGE = "update_customers"
 TOO_MANY_EVENTS = "too_many_events"
@@ -35,12 +39,14 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class UpdateReport:
-    """What became of a batch. `failed`: ids of the records that must come again."""
+    """What became of a batch. `failed`: ids of the records that must come again; `products`: items of the catalogue
+    that were written."""
 
     failed: frozenset[str]
     events: int
     written: int
     refused: int
+    products: int = 0
 
 
 @dataclass(slots=True)
@@ -52,18 +58,33 @@ class _Work:
     links: set[str] = field(default_factory=set)
 
 
+@dataclass(slots=True)
+class _Batch:
+    """What was read: the work of each node, the product events with their records, the records whose objects could not
+    be read, and the number of events."""
+
+    works: dict[str, _Work] = field(default_factory=dict)
+    products: list[tuple[str, Event]] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
+    events: int = 0
+
+
 class UpdateCustomers:
     """Call it with (record id, keys of the lake objects that the record names)."""
 
-    def __init__(self, *, log: EventLog, store: CustomerStore, programs: ProgramStore, ids: Ids) -> None:
+    def __init__(
+        self, *, log: EventLog, store: CustomerStore, catalogue: CatalogueStore, programs: ProgramStore, ids: Ids
+    ) -> None:
         self._log = log
         self._store = store
+        self._catalogue = catalogue
         self._programs = programs
         self._ids = ids
 
     def __call__(self, landed: Iterable[tuple[str, Sequence[str]]]) -> UpdateReport:
         program = self._programs.current().compiled
-        works, failed, events = self._read(landed, program.currency)
+        batch = self._read(landed, program.currency)
+        works, failed = batch.works, batch.failed
         heads = self._heads(works)
         _add_link_facts(works, heads)
         heads |= self._heads({node: work for node, work in works.items() if node not in heads})
@@ -79,33 +100,42 @@ class UpdateCustomers:
             refused += done[1]
         if refused:
             self._log.append_bad(refused)
-        return UpdateReport(frozenset(failed), events, written, len(refused))
+        products = self._keep(batch)
+        return UpdateReport(frozenset(failed), batch.events, written, len(refused), products)
 
-    def _read(
-        self, landed: Iterable[tuple[str, Sequence[str]]], currency: str
-    ) -> tuple[dict[str, _Work], set[str], int]:
-        """The work of each node, the records whose objects could not be read, and the number of events."""
-        works: dict[str, _Work] = {}
-        failed: set[str] = set()
-        count = 0
+    def _read(self, landed: Iterable[tuple[str, Sequence[str]]], currency: str) -> _Batch:
+        """What landed, by whom it concerns."""
+        batch = _Batch()
+        works = batch.works
         for record, keys in landed:
             try:
                 events = [event for key in keys for event in self._log.read(key)]
             except (TransientError, PermanentError):
-                failed.add(record)
+                batch.failed.add(record)
                 continue
-            count += len(events)
+            batch.events += len(events)
             for event in events:
                 nodes = nodes_of(event)
                 fact = fact_of(event, currency=currency, nodes=nodes) if nodes else None
                 if fact is None:
+                    if event.type is PRODUCT:
+                        batch.products.append((record, event))
                     continue
                 work = works.get(nodes[0])
                 if work is None:
                     work = works[nodes[0]] = _Work()
                 work.facts.setdefault(event.event_id, (fact, event))
                 work.records.add(record)
-        return works, failed, count
+        return batch
+
+    def _keep(self, batch: _Batch) -> int:
+        """Take products into the catalogue; records whose products could not be written are added to the failed."""
+        if not batch.products:
+            return 0
+        told = listings_of(event for _, event in batch.products)
+        written, stuck = keep_products(told, catalogue=self._catalogue, ids=self._ids)
+        batch.failed |= {record for record, event in batch.products if event.properties["product_id"] in stuck}
+        return written
 
     def _heads(self, works: Mapping[str, _Work]) -> dict[str, Head]:
         """The profiles, and the order books where orders came: this function looks at nothing else."""
@@ -164,14 +194,17 @@ class UpdateCustomers:
 
 
 def _add_link_facts(works: dict[str, _Work], heads: Mapping[str, Head]) -> None:
-    """For every link that a node does not know yet, the fact that its other end must learn first."""
+    """For everything that an event says of another node too, the fact that the other end must learn first: a link that
+    says more than is known here, a cut, a statement of consent."""
     for home, work in list(works.items()):
         head = heads[home]
-        known = head.profile.value.links if head.profile else frozenset[str]()
+        known = head.profile.value.links if head.profile else NO_LINKS
         for event_id, (fact, _) in list(work.facts.items()):
-            for other in fact.links:
-                if other in known or other in work.links:
+            for other in others_of(fact):
+                if not (fact.cuts or fact.consents or says_more(known, other, fact.at, fact.id)):
                     continue
+                if fact.links:
+                    known = linked(known, (other,), fact.at, fact.id)
                 work.links.add(other)
                 target = works.setdefault(other, _Work())
                 target.facts[f"{event_id} {home}"] = (link_fact(fact, home), None)

@@ -14,8 +14,8 @@ from typing import Any
 from unicodedata import category
 
 from regulars.domain.errors import BadInputError
+from regulars.domain.event_nodes import CUTS, is_pair, nodes_of
 from regulars.domain.events import (
-    ALIAS,
     BY_SYSTEM,
     IDENTIFY,
     IMPORTED,
@@ -27,16 +27,7 @@ from regulars.domain.events import (
     Event,
     EventType,
 )
-from regulars.domain.identity import (
-    ANONYMOUS,
-    EMAIL,
-    PHONE,
-    USER,
-    is_blocked,
-    node_id,
-    normalised_email,
-    normalised_phone,
-)
+from regulars.domain.identity import normalised_email, normalised_phone
 from regulars.domain.instants import from_millis
 from regulars.domain.money import currency_exponent
 from regulars.domain.orders import OrderEntry, entry_of, order_key
@@ -57,6 +48,7 @@ _CORE_TRAITS = frozenset({"email", "phone", "first_name", "last_name", "firstNam
 _MAX_QUANTITY = 9_999
 _TOUCHES = frozenset({"Product Added", "Product Removed", "Cart Viewed", "Checkout Started"})
 _SUPPRESSIONS = {"Email Bounced": "bounced", "Email Marked as Spam": "complained"}
+_OWN_FACTS = frozenset((*_SUPPRESSIONS, *CUTS))
 _CALL_NAMES = {
     EventType.PAGE: "Page Viewed",
     EventType.SCREEN: "Screen Viewed",
@@ -101,7 +93,8 @@ class Fact:
     `received_at` when we were told. `cart_touched_at`, `checkout_at`, `cart_cleared_at`: what it says about the cart.
     `imported`: it is history, and starts no campaign. `suppressed`: address node to reason. `activity`: the shopper
     did something (an import's order row did not). `source` says who told the traits, `third_party` that it is not the
-    shop's own (domain/sources.py); both are only set where there are traits.
+    shop's own (domain/sources.py); both are only set where there are traits. `cuts`: node to whether an operator says
+    that it is another person's. `node`: where it was folded; only the evaluation knows, and it is not stored.
     """
 
     id: str
@@ -121,6 +114,8 @@ class Fact:
     suppressed: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     third_party: bool = False
+    cuts: Mapping[str, bool] = field(default_factory=dict)
+    node: str = ""
 
     @property
     def is_idempotent(self) -> bool:
@@ -129,66 +124,51 @@ class Fact:
 
 
 def link_fact(fact: Fact, home: str) -> Fact:
-    """What the other end of a link learns from an event that folds into `home`: the link, and nothing else."""
-    return Fact(fact.id, LINKED, fact.at, fact.received_at, activity=False, imported=fact.imported, links=(home,))
+    """What the other end of a link learns from an event that folds into `home`: the link, or that it is cut, and what
+    was said about consent, which is said for all identifiers that say it."""
+    return Fact(
+        fact.id,
+        LINKED,
+        fact.at,
+        fact.received_at,
+        activity=False,
+        imported=fact.imported,
+        consents=fact.consents,
+        links=() if fact.cuts else (home,),
+        cuts=dict.fromkeys([home], next(iter(fact.cuts.values()))) if fact.cuts else {},
+    )
 
 
-def nodes_of(event: Event) -> list[str]:
-    """The nodes that an event names, the strongest first: it folds into the first and links the others to it."""
-    nodes = []
-    if event.user_id:
-        nodes.append(node_id(USER, event.user_id))
-    if event.traits:
-        if email := email_of(event):
-            nodes.append(node_id(EMAIL, email))
-        if phone := _phone_of(event):
-            nodes.append(node_id(PHONE, phone))
-    if event.anonymous_id:
-        nodes.append(node_id(ANONYMOUS, event.anonymous_id))
-    if event.type is ALIAS:
-        previous = event.properties.get("previousId")
-        if isinstance(previous, str) and event.user_id and not is_blocked(previous):
-            nodes.append(node_id(ANONYMOUS, previous))
-    if not nodes and event.trust is BY_SYSTEM:
-        address = event.properties.get("address_node")
-        if isinstance(address, str):
-            nodes.append(address)
-    return nodes
-
-
-def email_of(event: Event) -> str | None:
-    """The normalised e-mail address among an event's traits."""
-    email = event.traits.get("email")
-    return normalised_email(email) if isinstance(email, str) else None
-
-
-def _phone_of(event: Event) -> str | None:
-    phone = event.traits.get("phone")
-    return normalised_phone(phone) if isinstance(phone, str) else None
+def others_of(fact: Fact) -> tuple[str, ...]:
+    """The nodes besides its own that a fact is about."""
+    return fact.links or tuple(fact.cuts)
 
 
 def fact_of(event: Event, *, currency: str, nodes: Sequence[str] | None = None) -> Fact | None:
     """The fact of an event; None when it says nothing about a customer (machines; products; Regulars' own log of
     decisions)."""
     kind, trust = event.type, event.trust
-    if event.bot is not None or kind is PRODUCT or (kind is SYSTEM and event.name not in _SUPPRESSIONS):
+    if event.bot is not None or kind is PRODUCT or (kind is SYSTEM and event.name not in _OWN_FACTS):
         return None
+    if event.name in CUTS and trust is BY_SYSTEM:
+        return _cut_fact(event)
     if nodes is None:
         nodes = nodes_of(event)
     name = _CALL_NAMES.get(kind) or event.name or ""
     cart, touched, checkout, cleared = _cart_of(event, name, currency)
+    third_party = QUALITY in event.context and is_third_party(event)
     order = None
     if kind is ORDER and trust is not PUBLIC:
         order = (order_key(event.source, event.properties["order_id"]), entry_of(event.properties))
     return Fact(  # in order of declaration: by name costs twice as much, on the way of every event
-        b2a_base64(bytes.fromhex(event.event_id[:12]), newline=False).decode(),
+        fact_id(event),
         name,
         event.timestamp,
         event.received_at,
         kind is not SYSTEM and trust is not BY_SYSTEM,
         trust is IMPORTED,
         _traits_of(event) if event.traits else {},
-        _consents_of(event, name),
+        _consents_of(event, name) if not third_party else _refusals_of(event, name),
         tuple(nodes[1:]),
         cart,
         touched,
@@ -197,7 +177,7 @@ def fact_of(event: Event, *, currency: str, nodes: Sequence[str] | None = None) 
         order,
         _suppressed_of(event, name),
         event.source if event.traits else "",
-        bool(event.traits) and is_third_party(event),
+        third_party and bool(event.traits),
     )
 
 
@@ -205,6 +185,26 @@ def is_third_party(event: Event) -> bool:
     """Whether ingest found the event's source to be declared as one that is not the shop's own."""
     noted = event.context.get(QUALITY)
     return isinstance(noted, dict) and noted.get(PARTY) == THIRD_PARTY
+
+
+def _cut_fact(event: Event) -> Fact | None:
+    """An operator's word about two nodes; folds into the first, and the other is told."""
+    pair: Any = event.properties.get("nodes")
+    if not is_pair(pair):
+        return None
+    return Fact(
+        fact_id(event),
+        LINKED,
+        event.timestamp,
+        event.received_at,
+        activity=False,
+        cuts={pair[1]: CUTS[event.name or ""]},
+    )
+
+
+def fact_id(event: Event) -> str:
+    """48 bits of the event id, in base64."""
+    return b2a_base64(bytes.fromhex(event.event_id[:12]), newline=False).decode()
 
 
 def trait_rank(name: str) -> tuple[bool, str]:
@@ -248,6 +248,11 @@ def _consents_of(event: Event, name: str) -> tuple[ConsentRecord, ...]:
     if not isinstance(categories, dict):
         return ()
     return tuple(_category_consents(event, categories))
+
+
+def _refusals_of(event: Event, name: str) -> tuple[ConsentRecord, ...]:
+    """Nobody consents to the shop through a third party; that they refused may be learned there."""
+    return tuple([record for record in _consents_of(event, name) if record.status == DENIED])
 
 
 def _category_consents(event: Event, categories: dict[str, Any]) -> Iterator[ConsentRecord]:

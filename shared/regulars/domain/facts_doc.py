@@ -50,17 +50,26 @@ def fact_to_doc(fact: Fact) -> dict[str, Any]:
     if fact.imported:
         doc["m"] = 1
     if fact.traits:
-        doc["tr"] = dict(fact.traits)
+        _add_traits(fact, doc)
     if fact.consents:
         doc["c"] = [consent_to_doc(record) for record in fact.consents]
     if fact.links:
         doc["l"] = list(fact.links)
-    if fact.suppressed:
-        doc["s"] = dict(fact.suppressed)
     if fact.order:
         doc["o"] = [fact.order[0], entry_to_doc(fact.order[1])]
+    for short, mapping in (("s", fact.suppressed), ("x", fact.cuts)):
+        if mapping:
+            doc[short] = dict(mapping)
     _add_cart(fact, doc)
     return doc
+
+
+def _add_traits(fact: Fact, doc: dict[str, Any]) -> None:
+    doc["tr"] = dict(fact.traits)
+    if fact.source:
+        doc["ts"] = fact.source
+    if fact.third_party:
+        doc["tp"] = 1
 
 
 def _add_cart(fact: Fact, doc: dict[str, Any]) -> None:
@@ -97,4 +106,7 @@ def fact_from_doc(doc: dict[str, Any]) -> Fact:
         None if cleared is None else from_millis(cleared),
         (order[0], entry_from_doc(order[1])) if order else None,
         doc.get("s", {}),
+        doc.get("ts", ""),
+        "tp" in doc,
+        doc.get("x", {}),
     )

@@ -1,40 +1,51 @@
-"""Identifiers, and which of them are one customer.
+"""Identifiers: their kinds and strength, their nodes, and values that stand for nobody.
 
-Resolution is deterministic: it depends on the set of links only, never on the order in which they came. The rules and
-default limits follow Segment's identity resolution settings (user_id before e-mail before the rest; limits; blocked
-values).
+Kinds, priorities and blocked values follow Segment's identity resolution settings (user_id before e-mail before the
+rest). Which identifiers are one customer's is decided in regulars.domain.links.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import StrEnum
 from functools import lru_cache
 
-MAX_NODES = 50
-"""A customer resolves to at most this many nodes."""
-
 
 class NodeKind(StrEnum):
-    """Kinds of identifier. The letter leads a node id; the order of declaration is the order of strength."""
+    """Kinds of identifier. The order of declaration is the order of strength."""
 
     USER = "user"
     EMAIL = "email"
     PHONE = "phone"
+    LOYALTY = "loyalty"
+    SHOP = "shop"
     ANONYMOUS = "anonymous"
+    DEVICE = "device"
 
 
 USER, EMAIL, PHONE, ANONYMOUS = NodeKind.USER, NodeKind.EMAIL, NodeKind.PHONE, NodeKind.ANONYMOUS
-_LETTERS = {NodeKind.USER: "u", NodeKind.EMAIL: "e", NodeKind.PHONE: "p", NodeKind.ANONYMOUS: "a"}
-_STRENGTH = {"u": 0, "e": 1, "p": 2, "a": 3}
+EXTERNAL_KINDS = {
+    "loyalty_card": NodeKind.LOYALTY,
+    "shop_customer_id": NodeKind.SHOP,
+    "device_id": NodeKind.DEVICE,
+}
+"""Types of `context.externalIds` that name somebody. A shop customer id is `<source>:<id>`: unique in one shop only."""
+KIND_NAMES = {
+    "user_id": NodeKind.USER,
+    "email": NodeKind.EMAIL,
+    "phone": NodeKind.PHONE,
+    "loyalty_card": NodeKind.LOYALTY,
+    "shop_customer_id": NodeKind.SHOP,
+    "anonymous_id": NodeKind.ANONYMOUS,
+    "device_id": NodeKind.DEVICE,
+}
+"""Kinds as a program and its operators write them (ADR 9)."""
+_LETTERS = {kind: kind.value[0] for kind in NodeKind}
+_STRENGTH = {letter: rank for rank, letter in enumerate(_LETTERS.values())}
 
-# How many neighbours of a stronger kind a node may have before it links none of them: a browser used by two accounts
-# belongs to neither, nor does a telephone that two people give; an e-mail address may serve the few accounts that one
-# person opened.
-_LIMITS = {"a": {"u": 1, "e": 1, "p": 1}, "p": {"u": 1, "e": 1}, "e": {"u": 5}}
-
+MAX_ID_CHARS = 255
 _EMAIL = re.compile(r"[^\s@<>,;:\"]{1,64}@[^\s@<>,;:\"]+\.[^\s@<>,;:\".]{2,63}")
 _MAX_EMAIL = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets, with its brackets
 _PHONE = re.compile(r"\+[1-9]\d{6,14}")
@@ -72,39 +83,22 @@ def strongest(nodes: frozenset[str]) -> str:
     return min(nodes, key=_strength)
 
 
-def is_ambiguous(node: str, links: frozenset[str]) -> bool:
-    """Whether a node has more strong neighbours than its kind allows, and so links none."""
-    if not links:
-        return False
-    limits = _LIMITS.get(node[0])
-    if not limits:
-        return False
-    return any(sum(other[0] == kind for other in links) > limit for kind, limit in limits.items())
+def letter_of(kind: NodeKind) -> str:
+    """The letter that leads the ids of a kind's nodes."""
+    return _LETTERS[kind]
 
 
-def component(start: str, links: Mapping[str, frozenset[str]]) -> tuple[frozenset[str], frozenset[str]]:
-    """The nodes of the customer that `start` belongs to, and the nodes whose links must be known to be sure.
-
-    `links` holds what is known so far. Call again with more until nothing is missing. At most MAX_NODES nodes are
-    followed: only an attacker has more, and which of them then count depends on where one starts.
-    """
-    members: set[str] = set()
-    missing: set[str] = set()
-    waiting = [start]
-    while waiting and len(members) < MAX_NODES:
-        node = waiting.pop()
-        if node in members or node in missing:
-            continue
-        if node not in links:
-            missing.add(node)
-            continue
-        if is_ambiguous(node, links[node]):
-            if node == start:
-                return frozenset({start}), frozenset()
-            continue
-        members.add(node)
-        waiting.extend(sorted(links[node], reverse=True))
-    return frozenset(members), frozenset(missing) if len(members) < MAX_NODES else frozenset()
+def normalised(kind: NodeKind, value: str) -> str | None:
+    """An identifier in the form that its node is made of; None when it has not the shape of one, or stands for
+    nobody."""
+    match kind:
+        case NodeKind.EMAIL:
+            return normalised_email(value)
+        case NodeKind.PHONE:
+            return normalised_phone(value)
+        case _:
+            value = value.strip()
+            return value if len(value) <= MAX_ID_CHARS and not is_blocked(value) else None
 
 
 def _strength(node: str) -> tuple[int, str]:

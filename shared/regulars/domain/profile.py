@@ -14,14 +14,13 @@ from datetime import datetime
 from typing import Any
 
 from regulars.domain.facts import DENIED, MAX_TRAITS, CartLine, ConsentRecord, Fact, trait_rank
-from regulars.domain.identity import by_strength
 from regulars.domain.instants import day_number
+from regulars.domain.links import NO_LINKS, Links, linked, links_merged, with_cuts
 from regulars.domain.values import value
 
 SEEN_DAYS = 7
 MAX_SEEN = 3000
 """Events of one node within the window; more is a machine (every event rewrites the item)."""
-MAX_LINKS = 51
 MAX_CART_LINES = 20
 MAX_CART_RUNS = 20
 CART_RUN_GAP = 7
@@ -52,6 +51,17 @@ class Cart:
     cleared_at: datetime | None = None
 
 
+@value(frozen=True, slots=True)
+class Trait:
+    """What is known of one trait: its value, when it was said and by which source (empty in profiles from before
+    sources were kept), and whether that source was third-party, such as bought data."""
+
+    value: Any
+    at: datetime
+    source: str = ""
+    third_party: bool = False
+
+
 @dataclass(slots=True)
 class Profile:
     """One node's profile. Treat as a value: `folded` and `merged` return new ones.
@@ -64,10 +74,10 @@ class Profile:
     last_seen: datetime | None = None
     events: int = 0
     counters: dict[str, Counter] = field(default_factory=dict)
-    traits: dict[str, tuple[Any, datetime]] = field(default_factory=dict)
+    traits: dict[str, Trait] = field(default_factory=dict)
     consents: dict[str, ConsentRecord] = field(default_factory=dict)
     cart: Cart = field(default_factory=Cart)
-    links: frozenset[str] = frozenset()
+    links: Links = NO_LINKS
     suppressed: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     seen: dict[int, str] = field(default_factory=dict)
 
@@ -123,11 +133,11 @@ def _apply(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:
     if not fact.is_idempotent:
         _count(profile, fact, plan)
     if fact.traits:
-        _merge_traits(profile.traits, {name: (value, at) for name, value in fact.traits.items()})
+        _merge_traits(profile.traits, _told(fact))
     for record in fact.consents:
         _merge_consent(profile.consents, record)
-    if fact.links:
-        profile.links = _links_merged(profile.links, fact.links)
+    if fact.links or fact.cuts:
+        profile.links = links_after(profile.links, fact)
     if fact.cart_touched_at or fact.cart_cleared_at:
         touched = fact.cart_touched_at
         runs = ((day_number(touched), day_number(touched)),) if touched else ()
@@ -135,6 +145,13 @@ def _apply(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:
         profile.cart = carts_merged(profile.cart, change)
     if fact.suppressed:
         _merge_suppressed(profile.suppressed, {node: (at, reason) for node, reason in fact.suppressed.items()})
+
+
+def links_after(links: Links, fact: Fact) -> Links:
+    """A node's links once a fact is folded into it."""
+    if fact.cuts:
+        return with_cuts(links, fact.cuts, fact.at)
+    return linked(links, fact.links, fact.at, fact.id) if fact.links else links
 
 
 def _count(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:
@@ -167,7 +184,7 @@ def merged(one: Profile, other: Profile, plan: Mapping[str, int]) -> Profile:
     _merge_traits(result.traits, other.traits)
     for record in other.consents.values():
         _merge_consent(result.consents, record)
-    result.links = _links_merged(one.links, other.links)
+    result.links = links_merged(one.links, other.links)
     result.cart = carts_merged(one.cart, other.cart)
     _merge_suppressed(result.suppressed, other.suppressed)
     for day, ids in other.seen.items():
@@ -212,16 +229,22 @@ def _kept_days(days: dict[int, int], last: datetime, keep: int) -> dict[int, int
     return {day: count for day, count in days.items() if day >= oldest}
 
 
-def _trait_rank(value: Any, at: datetime) -> tuple[datetime, str, str]:
-    return at, str(value), type(value).__name__
+def _told(fact: Fact) -> dict[str, Trait]:
+    at, source, third_party = fact.at, fact.source, fact.third_party
+    return {name: Trait(said, at, source, third_party) for name, said in fact.traits.items()}
 
 
-def _merge_traits(traits: dict[str, tuple[Any, datetime]], other: Mapping[str, tuple[Any, datetime]]) -> None:
-    """Last write by event time wins; at the same instant the greater text does, so that order does not matter."""
-    for name, (said, at) in other.items():
+def _trait_order(trait: Trait) -> tuple[bool, datetime, str, str, str]:
+    return not trait.third_party, trait.at, str(trait.value), type(trait.value).__name__, trait.source
+
+
+def _merge_traits(traits: dict[str, Trait], other: Mapping[str, Trait]) -> None:
+    """What the shop learned itself wins over third-party data, whenever that came; else the last write by event time
+    wins, and at the same instant the greater text, so that order does not matter."""
+    for name, said in other.items():
         known = traits.get(name)
-        if known is None or _trait_rank(said, at) > _trait_rank(*known):
-            traits[name] = (said, at)
+        if known is None or _trait_order(said) > _trait_order(known):
+            traits[name] = said
     if len(traits) > MAX_TRAITS:
         for name in sorted(traits, key=trait_rank)[MAX_TRAITS:]:
             del traits[name]
@@ -236,11 +259,6 @@ def _merge_consent(consents: dict[str, ConsentRecord], record: ConsentRecord) ->
     known = consents.get(record.channel)
     if known is None or _consent_rank(record) > _consent_rank(known):
         consents[record.channel] = record
-
-
-def _links_merged(one: frozenset[str], other: Iterable[str]) -> frozenset[str]:
-    union = one.union(other)
-    return union if len(union) <= MAX_LINKS else frozenset(by_strength(union)[:MAX_LINKS])
 
 
 def _merge_suppressed(known: dict[str, tuple[datetime, str]], other: Mapping[str, tuple[datetime, str]]) -> None:

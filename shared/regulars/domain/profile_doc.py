@@ -6,7 +6,8 @@ from typing import Any
 
 from regulars.domain.facts_doc import consent_from_doc, consent_to_doc, line_from_doc, line_to_doc
 from regulars.domain.instants import from_millis, to_millis
-from regulars.domain.profile import Cart, Counter, Profile
+from regulars.domain.links import NO_LINKS, Cut, Link, Links
+from regulars.domain.profile import Cart, Counter, Profile, Trait
 
 _CART_INSTANTS = (("t", "touched_at"), ("o", "checkout_at"), ("c", "cleared_at"))
 
@@ -19,13 +20,13 @@ def profile_to_doc(profile: Profile) -> dict[str, Any]:
     if profile.counters:
         doc["c"] = {name: _counter_to_doc(profile.counters[name]) for name in sorted(profile.counters)}
     if profile.traits:
-        doc["t"] = {name: [value, to_millis(at)] for name, (value, at) in sorted(profile.traits.items())}
+        doc["t"] = {name: _trait_to_doc(profile.traits[name]) for name in sorted(profile.traits)}
     if profile.consents:
         doc["k"] = [consent_to_doc(profile.consents[channel]) for channel in sorted(profile.consents)]
     if cart := _cart_to_doc(profile.cart):
         doc["b"] = cart
     if profile.links:
-        doc["x"] = sorted(profile.links)
+        doc["x"] = _links_to_doc(profile.links)
     if profile.suppressed:
         doc["s"] = {node: [to_millis(at), why] for node, (at, why) in sorted(profile.suppressed.items())}
     if profile.seen:
@@ -41,13 +42,35 @@ def profile_from_doc(doc: dict[str, Any]) -> Profile:
         from_millis(doc["l"]) if "l" in doc else None,
         doc["n"],
         {name: _counter_from_doc(counter) for name, counter in counters.items()} if counters else {},
-        {name: (value, from_millis(at)) for name, (value, at) in traits.items()} if traits else {},
+        {name: _trait_from_doc(trait) for name, trait in traits.items()} if traits else {},
         {record[0]: consent_from_doc(record) for record in consents} if consents else {},
         _cart_from_doc(doc["b"]) if "b" in doc else Cart(),
-        frozenset(doc.get("x", ())),
+        _links_from_doc(doc["x"]) if "x" in doc else NO_LINKS,
         {node: (from_millis(at), why) for node, (at, why) in suppressed.items()} if suppressed else {},
         {int(day): ids for day, ids in doc["i"].items()} if "i" in doc else {},
     )
+
+
+def _trait_to_doc(trait: Trait) -> list[Any]:
+    """[value, at], then the source, then 1 for a third party's; what stands at the end and is nothing is left out."""
+    doc: list[Any] = [trait.value, to_millis(trait.at)]
+    if trait.third_party:
+        return [*doc, trait.source, 1]
+    return [*doc, trait.source] if trait.source else doc
+
+
+def _trait_from_doc(doc: list[Any]) -> Trait:
+    return Trait(doc[0], from_millis(doc[1]), doc[2] if len(doc) > 2 else "", len(doc) > 3)  # noqa: PLR2004
+
+
+def _links_to_doc(links: Links) -> list[Any]:
+    known = {node: [to_millis(link.at), link.event, link.week] for node, link in sorted(links.known.items())}
+    return [known, {node: [to_millis(cut.at), cut.is_cut] for node, cut in sorted(links.cuts.items())}]
+
+
+def _links_from_doc(doc: list[Any]) -> Links:
+    known = {node: Link(from_millis(at), event, week) for node, (at, event, week) in doc[0].items()}
+    return Links(known, {node: Cut(from_millis(at), cut) for node, (at, cut) in doc[1].items()})
 
 
 def _counter_to_doc(counter: Counter) -> list[Any]:

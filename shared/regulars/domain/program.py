@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from regulars.domain.facts import Fact
+from regulars.domain.links import IdentityRules
 from regulars.domain.parameters import ParameterDefinition, ProgramParameters
 from regulars.domain.plan import FeaturePlan, plan_of_rules
 from regulars.domain.rules.compile import Facts, measured
@@ -118,6 +119,7 @@ class Program:
     definitions: Mapping[str, ParameterDefinition]
     parameters: ProgramParameters
     frequency_cap: FrequencyCap | None = None
+    identity: IdentityRules = field(default_factory=IdentityRules)
 
     @cached_property
     def values(self) -> dict[str, int]:
@@ -173,6 +175,7 @@ class CompiledProgram:
         self.frequency_cap = program.frequency_cap
         self.cap_window = program.frequency_cap.within if program.frequency_cap else NO_WAIT
         self.plan = program.plan
+        self.identity = program.identity
         self._segments = _by_name(program.segments)
         self._concern = Concern(
             [*(segment.rule for segment in program.segments), *(band.rule for band in program.churn.bands)]

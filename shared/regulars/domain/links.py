@@ -1,0 +1,235 @@
+"""Links: what says that two identifiers are one customer's, and which of it counts.
+
+A link is evidence that is kept at both ends, and a cut is an operator's word against it. Both are small monoids
+(minimum, maximum, last write wins), and what they come to is a function of them alone: whichever order the events came
+in, the same events make the same customers. After Segment's identity resolution settings (limits by kind and period),
+but a limit here is a rule on the whole set, not first come, first served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from regulars.domain.identity import by_strength, strongest
+from regulars.domain.instants import day_number
+from regulars.domain.values import value
+
+MAX_NODES = 50
+"""A customer has at most this many identifiers. What hangs together beyond that is nobody: each stands alone."""
+MAX_LINKS_OF_KIND = 20
+"""An identifier keeps at most this many links to identifiers of one kind, those seen last."""
+MAX_CUTS = 100
+_DAYS_A_WEEK = 7
+
+
+class Link(NamedTuple):
+    """The first event that named both ends (`at`: its instant; `event`: 48 bits of its id, as `Fact.id`), and the
+    number of the last week in which one did."""
+
+    at: datetime
+    event: str
+    week: int
+
+
+class Cut(NamedTuple):
+    """What an operator said last about two identifiers: `is_cut`, they are not one person's."""
+
+    at: datetime
+    is_cut: bool
+
+
+@value(frozen=True, slots=True)
+class Links:
+    """All that one node knows of its neighbours, by their node ids. Treat as a value."""
+
+    known: Mapping[str, Link] = field(default_factory=dict)
+    cuts: Mapping[str, Cut] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.known or self.cuts)
+
+
+NO_LINKS = Links()
+
+
+class Limit(NamedTuple):
+    """How many neighbours of kind `other` an identifier may have (kinds as the letters of node ids).
+
+    Only those seen within `weeks` weeks of the one seen last count, None meaning ever; older ones are let go. Where
+    more remain, the identifier keeps the `newest`, or else joins nobody at all.
+    """
+
+    other: str
+    at_most: int
+    weeks: int | None = None
+    newest: bool = False
+
+
+# A browser or device used by two accounts belongs to neither, nor does a telephone or a loyalty card that two people
+# give; an e-mail address may serve the few accounts that one person opened.
+_NOBODYS = (Limit("u", 1), Limit("e", 1), Limit("p", 1), Limit("l", 1))
+DEFAULT_LIMITS: dict[str, tuple[Limit, ...]] = {
+    "e": (Limit("u", 5),),
+    "p": (Limit("u", 1), Limit("e", 1)),
+    "l": (Limit("u", 1), Limit("e", 2)),
+    "s": (Limit("u", 1), Limit("e", 5)),
+    "a": _NOBODYS,
+    "d": _NOBODYS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRules:
+    """The program's limits, by the letter of the kind that has them, and the nodes of values that stand for nobody."""
+
+    limits: Mapping[str, tuple[Limit, ...]] = field(default_factory=lambda: DEFAULT_LIMITS)
+    blocked: frozenset[str] = frozenset()
+
+    def neighbours(self, node: str, links: Links) -> frozenset[str]:
+        """The nodes that `node` would be one customer with; an edge counts when both ends say so."""
+        if not links.known or node in self.blocked:
+            return frozenset()
+        kept = {other for other in links.known if not is_cut(links, other)} if links.cuts else set(links.known)
+        for limit in self.limits.get(node[0], ()):
+            allowed = _allowed(limit, [other for other in kept if other[0] == limit.other], links.known)
+            if allowed is None:
+                return frozenset()
+            kept = allowed.union([other for other in kept if other[0] != limit.other])
+        return frozenset(kept)
+
+    def objection(self, node: str, links: Links, other: str) -> str | None:
+        """Why `node` is not one with a node that an event named beside it, in words; None when it is."""
+        if node in self.blocked or other in self.blocked:
+            return "the value is blocked"
+        if is_cut(links, other):
+            return f"cut by an operator at {links.cuts[other].at.isoformat()}"
+        if other not in links.known:
+            return f"no event named both, or {MAX_LINKS_OF_KIND} others of its kind were seen later"
+        if other in self.neighbours(node, links):
+            return None
+        broken = [limit for limit in self.limits.get(node[0], ()) if self._breaks(limit, links)]
+        return "; ".join(_told(limit) for limit in broken)
+
+    def _breaks(self, limit: Limit, links: Links) -> bool:
+        of_kind = [other for other in links.known if other[0] == limit.other and not is_cut(links, other)]
+        allowed = _allowed(limit, of_kind, links.known)
+        return allowed is None or len(allowed) < len(of_kind)
+
+
+def _allowed(limit: Limit, others: list[str], known: Mapping[str, Link]) -> set[str] | None:
+    """Those of `others` that a limit leaves; None when it leaves nobody at all."""
+    if limit.weeks is not None and others:
+        oldest = max(known[other].week for other in others) - limit.weeks
+        others = [other for other in others if known[other].week > oldest]
+    if len(others) <= limit.at_most:
+        return set(others)
+    return set(_newest(others, known)[: limit.at_most]) if limit.newest else None
+
+
+def _told(limit: Limit) -> str:
+    when = "" if limit.weeks is None else f" in {limit.weeks} weeks"
+    return f"more than {limit.at_most} of kind {limit.other}{when}" + (", older let go" if limit.newest else "")
+
+
+def is_cut(links: Links, other: str) -> bool:
+    """Whether the last word about a neighbour is that it is another person's."""
+    cut = links.cuts.get(other)
+    return cut is not None and cut.is_cut
+
+
+def week_of(at: datetime) -> int:
+    """The number of the week, from 1970-01-01, that holds an instant."""
+    return day_number(at) // _DAYS_A_WEEK
+
+
+def says_more(links: Links, other: str, at: datetime, event: str) -> bool:
+    """Whether an event that names `other` too tells `links` anything: a new neighbour, a later week, an earlier
+    event."""
+    known = links.known.get(other)
+    return known is None or week_of(at) > known.week or (at, event) < (known.at, known.event)
+
+
+def linked(links: Links, others: Iterable[str], at: datetime, event: str) -> Links:
+    """The links after an event at `at` named these others as well."""
+    fresh = {other: Link(at, event, week_of(at)) for other in others if says_more(links, other, at, event)}
+    return links_merged(links, Links(fresh)) if fresh else links
+
+
+def with_cuts(links: Links, cuts: Mapping[str, bool], at: datetime) -> Links:
+    """The links after an operator's word about these neighbours."""
+    return links_merged(links, Links({}, {other: Cut(at, cut) for other, cut in cuts.items()}))
+
+
+def links_merged(one: Links, other: Links) -> Links:
+    """First events, last weeks and last words of both."""
+    if not other:
+        return one
+    known = dict(one.known)
+    for node, link in other.known.items():
+        mine = known.get(node)
+        if mine is not None:
+            first = min(mine[:2], link[:2])
+            link = Link(*first, max(mine.week, link.week))  # noqa: PLW2901 - joined with what was known
+        known[node] = link
+    if len(known) > MAX_LINKS_OF_KIND:
+        known = _bounded(known)
+    cuts = one.cuts
+    if other.cuts:
+        cuts = {node: max(cut, cuts.get(node, cut)) for node, cut in other.cuts.items()}
+        cuts = {**one.cuts, **cuts}
+        if len(cuts) > MAX_CUTS:
+            cuts = dict(sorted(cuts.items(), key=lambda item: (item[1], item[0]))[-MAX_CUTS:])
+    return Links(known, cuts)
+
+
+def _bounded(known: Mapping[str, Link]) -> dict[str, Link]:
+    kept: dict[str, Link] = {}
+    for kind in {node[0] for node in known}:
+        of_kind = _newest([node for node in known if node[0] == kind], known)
+        kept |= {node: known[node] for node in of_kind[:MAX_LINKS_OF_KIND]}
+    return kept
+
+
+def _newest(nodes: Iterable[str], known: Mapping[str, Link]) -> list[str]:
+    """Those seen last first; of one week, by id."""
+    return sorted(by_strength(nodes), key=lambda node: known[node].week, reverse=True)
+
+
+def component(start: str, neighbours: Mapping[str, frozenset[str]]) -> tuple[frozenset[str], frozenset[str]]:
+    """The nodes of the customer that `start` belongs to, and the nodes that must be known to be sure.
+
+    `neighbours` holds what `IdentityRules.neighbours` says of the nodes known so far. Call again with more until
+    nothing is missing.
+    """
+    members: set[str] = set()
+    missing: set[str] = set()
+    waiting = [start]
+    while waiting:
+        node = waiting.pop()
+        if node in members:
+            continue
+        if node not in neighbours:
+            missing.add(node)
+            continue
+        members.add(node)
+        if len(members) > MAX_NODES:
+            return frozenset({start}), frozenset()
+        # One that is not known yet may turn out not to want this one.
+        waiting += [other for other in neighbours[node] if other not in neighbours or node in neighbours[other]]
+    return frozenset(members) or frozenset({start}), frozenset(missing)
+
+
+def partition(links: Mapping[str, Links], rules: IdentityRules) -> dict[str, frozenset[str]]:
+    """Root to nodes of every customer, where the links of all nodes that there are are known."""
+    neighbours = {node: rules.neighbours(node, known).intersection(links) for node, known in links.items()}
+    found: dict[str, frozenset[str]] = {}
+    done: set[str] = set()
+    for node in links:
+        if node not in done:
+            members, _ = component(node, neighbours)
+            done |= members
+            found[strongest(members)] = members
+    return found
