@@ -5,7 +5,7 @@ Every method may raise `TransientError` (try again later); other errors are name
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from regulars.domain.events import BadRow, Event
     from regulars.domain.facts import ConsentRecord
     from regulars.domain.orders import OrderBook
+    from regulars.domain.products import Listing
     from regulars.domain.profile import Profile
     from regulars.domain.program import Program, ProgramParameters
     from regulars.domain.sends import Claim, EmailMessage, SendRecord, SendStatus, SmsMessage, Subscription
     from regulars.domain.state import CustomerState
-    from regulars.domain.stored import Applied, Change, Head
+    from regulars.domain.stored import Applied, Change, Head, Stored
 
 
 class Clock(Protocol):
@@ -173,6 +174,22 @@ class CustomerStore(Protocol):
 
     def scan(self) -> Iterator[tuple[str, Head]]:
         """Every node, for population work. Not a snapshot."""
+
+
+class Catalogue(Protocol):
+    """What the shop's sources say of its products."""
+
+    def products(self, product_ids: Collection[str]) -> Mapping[str, Listing]:
+        """The listings of these products, as they were a moment ago; unknown ones are left out."""
+
+
+class CatalogueStore(Catalogue, Protocol):
+    """The catalogue with its writer: one item a product. Puts follow the rules of CustomerStore."""
+
+    def stored(self, product_ids: Collection[str]) -> dict[str, Stored[Listing]]:
+        """The listings with their versions, strongly consistent; unknown products are left out."""
+
+    def put(self, product_id: str, listing: Listing, *, expected: int, owner: str) -> None: ...
 
 
 class SendLedger(Protocol):

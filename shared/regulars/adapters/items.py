@@ -9,6 +9,7 @@ import orjson
 from regulars.domain.facts import Fact
 from regulars.domain.facts_doc import fact_from_doc, fact_to_doc
 from regulars.domain.orders import OrderBook, orders_from_doc, orders_to_doc
+from regulars.domain.products import Listing, listing_from_doc, listing_to_doc
 from regulars.domain.profile import Profile
 from regulars.domain.profile_doc import profile_from_doc, profile_to_doc
 from regulars.domain.state import CustomerState, state_from_doc, state_to_doc
@@ -16,6 +17,7 @@ from regulars.domain.stored import Applied
 from regulars.ports import ALL_PARTS
 
 PROFILE, ORDERS, STATE = KINDS = tuple(part.value for part in ALL_PARTS)
+PRODUCT = "PRODUCT"
 DUE_SHARDS = 8
 MAX_APPLIED_BYTES = 60_000
 
@@ -37,6 +39,10 @@ def state_text(state: CustomerState) -> str:
     return text_of(state_to_doc(state))
 
 
+def listing_text(listing: Listing) -> str:
+    return text_of(listing_to_doc(listing))
+
+
 def parsed_profile(text: str) -> Profile:
     return profile_from_doc(orjson.loads(text))
 
@@ -47,6 +53,10 @@ def parsed_orders(text: str) -> OrderBook:
 
 def parsed_state(text: str) -> CustomerState:
     return state_from_doc(orjson.loads(text))
+
+
+def parsed_listing(text: str) -> Listing:
+    return listing_from_doc(orjson.loads(text))
 
 
 def applied_text(applied: Applied) -> str | None:

@@ -137,6 +137,11 @@ class Listing:
         return None if latest is None else latest[1].product
 
 
+def product_key(product_id: str) -> str:
+    """The key of a product's item: no node's, as nodes begin with a small letter, and of any id the same length."""
+    return f"P#{hashlib.sha256(product_id.encode()).hexdigest()[:32]}"
+
+
 def listing_of(event: Event) -> tuple[str, Listing] | None:
     """(product id, its listing) of an event; None when it is no product event, or not to be believed."""
     if event.type is not PRODUCT or event.trust is PUBLIC:

@@ -50,12 +50,17 @@ def as_ours(error: ClientError, what: str) -> TransientError | PermanentError:
 
 
 def batch_get(
-    client: Any, table: str, keys: Sequence[Item], *, pause: Callable[[float], None] = time.sleep
+    client: Any,
+    table: str,
+    keys: Sequence[Item],
+    *,
+    consistent: bool = True,
+    pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[Item]:
-    """The items of `keys` that exist, strongly consistent, in no order. Raises TransientError when DynamoDB keeps
-    handing keys back unread."""
+    """The items of `keys` that exist, in no order; strongly consistent unless told otherwise, which costs half. Raises
+    TransientError when DynamoDB keeps handing keys back unread."""
     for start in range(0, len(keys), _BATCH_GET):
-        request = {table: {"Keys": list(keys[start : start + _BATCH_GET]), "ConsistentRead": True}}
+        request = {table: {"Keys": list(keys[start : start + _BATCH_GET]), "ConsistentRead": consistent}}
         for attempt in range(_BATCH_ATTEMPTS):
             if attempt:
                 pause(_FIRST_PAUSE_SECONDS * 2**attempt)
