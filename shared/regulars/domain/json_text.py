@@ -10,7 +10,7 @@ from regulars.domain.errors import BadInputError
 
 
 def strict_json(raw: bytes) -> Any:
-    """The document in `raw`: decimals as Decimal, so 0.1 stays 0.1 and noise of somebody's floating point stays visible.
+    """The document in `raw`: decimals as Decimal: 0.1 stays 0.1, noise of somebody's floating point stays noise.
 
     Raises BadInputError `bad_json`: not UTF-8, not JSON, NaN, a lone surrogate, too deep, a key twice in one object.
     """
