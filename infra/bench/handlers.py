@@ -22,6 +22,7 @@ from typing import Any
 from infra.bench.traffic import START, WRITE_KEY
 from regulars.adapters.bots import CrawlerList
 from regulars.adapters.items import due_shard
+from regulars.adapters.memory.catalogue import MemoryCatalogue
 from regulars.adapters.memory.customers import MemoryCustomerStore
 from regulars.adapters.memory.lake import MemoryEventLog
 from regulars.adapters.memory.program import MemoryProgramStore
@@ -96,6 +97,7 @@ class Handlers:
     def __init__(self) -> None:
         self.events, self.messages = MemoryQueue(), MemoryQueue()
         self.log, self.store = MemoryEventLog(), StreamedStore()
+        self.catalogue = MemoryCatalogue()
         self.programs = MemoryProgramStore(load_program(program_files(ROOT / "program")))
         self.clock = FixedClock(START)
         self.cpu: defaultdict[str, float] = defaultdict(float)
@@ -133,7 +135,7 @@ class Handlers:
             ),
             "ingest": lambda: partial(ingest, log=self.log, bots=CrawlerList()),
             "update_customers": lambda: UpdateCustomers(
-                log=self.log, store=self.store, programs=self.programs, ids=ids
+                log=self.log, store=self.store, catalogue=self.catalogue, programs=self.programs, ids=ids
             ),
             "evaluate_customers": lambda: EvaluateCustomers(
                 store=self.store, programs=self.programs, relay=relay, clock=self.clock, ids=ids

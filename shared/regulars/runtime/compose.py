@@ -71,6 +71,7 @@ def update_customers() -> UpdateCustomers:
     """Fold what lands in the bucket BUCKET_NAME into the table TABLE_NAME."""
     import boto3
 
+    from regulars.adapters.aws.catalogue import DynamoCatalogue
     from regulars.adapters.aws.customers import DynamoCustomerStore
     from regulars.adapters.aws.dynamo import dynamo_client
     from regulars.adapters.aws.lake import S3EventLog
@@ -78,10 +79,12 @@ def update_customers() -> UpdateCustomers:
     from regulars.application.update_customers import UpdateCustomers
 
     client = boto3.client("s3", config=s3_config())
-    bucket = required("BUCKET_NAME")
+    bucket, table = required("BUCKET_NAME"), required("TABLE_NAME")
+    dynamo = dynamo_client()
     return UpdateCustomers(
         log=S3EventLog(client, bucket),
-        store=DynamoCustomerStore(dynamo_client(), required("TABLE_NAME")),
+        store=DynamoCustomerStore(dynamo, table),
+        catalogue=DynamoCatalogue(dynamo, table),
         programs=_programs(client, bucket),
         ids=RandomIds(),
     )
