@@ -41,6 +41,7 @@ dev: $(STAMP) ## The local cloud on http://localhost:8000, with a demo shop
 
 tools: $(STAMP)
 	@$(BIN)/python -m infra.artifacts.local
+	@$(BIN)/python -m infra.clients
 
 browser: $(STAMP)
 	@$(BIN)/python -m infra.chromium || true

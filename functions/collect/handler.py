@@ -11,7 +11,11 @@ from regulars.runtime.http import reply_doc, request_of
 from regulars.runtime.observability import count, logger, metrics
 
 _files = Path(__file__).parent
-_collect = compose(snippet=_files / "snippet" / "r.min.js", document=_files / "openapi.json")
+_collect = compose(
+    snippet=_files / "snippet" / "r.min.js",
+    document=_files / "openapi.json",
+    analytics=_files / "segment" / "analytics.min.js",
+)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

@@ -84,9 +84,8 @@ def _target(request: Request) -> str:
 
 def answer(cloud: LocalCloud, request: Request) -> Response:
     """What the cloud's HTTP API answers to a WSGI request."""
-    given = cloud.request(
-        request.method, _target(request), list(request.headers.items()), request.get_data(), source_ip="127.0.0.1"
-    )
+    headers = [*request.headers.items(), ("x-forwarded-proto", request.scheme)]
+    given = cloud.request(request.method, _target(request), headers, request.get_data(), source_ip="127.0.0.1")
     response = Response(given.body, given.status)
     response.headers.clear()
     response.headers.extend({**given.headers, "content-length": str(len(given.body))})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
-from infra.openapi import models
+from infra.openapi import clients, models
 from infra.openapi.replies import ETAG, HTML, SAFE, empty, failures, file, image, json_answer, responses
 from regulars.domain.orders_payload import OrderPayload
 
@@ -60,7 +60,7 @@ _PIXEL_TEXTS = {
 def document() -> Document:
     """The whole document."""
     wire: list[type[BaseModel]] = [*models.CALLS.values(), models.Error, models.GatewayError, models.Success]
-    wire += [models.PartialSuccess, OrderPayload]
+    wire += [models.PartialSuccess, models.SnowplowBatch, OrderPayload]
     _, schemas = models_json_schema(
         [(model, "validation") for model in wire], ref_template=_SCHEMAS + "{model}", title=None
     )
@@ -74,6 +74,7 @@ def document() -> Document:
         },
         "paths": {
             **{f"/v1/{call}": _call(call) for call in models.CALLS},
+            **clients.paths(),
             "/p.gif": {"get": _pixel(), "head": _pixel_head()},
             "/r.js": {"get": _file("snippet", "The browser snippet", "text/javascript; charset=utf-8")},
             "/openapi.json": {"get": _file("description", "This document", "application/json")},
@@ -116,7 +117,7 @@ def _call(call: str) -> Document:
             "operationId": call,
             "summary": " ".join((model.__doc__ or "").split()),
             "description": "The content type does not matter, and the body may be gzip. The write key may also stand "
-            "in the body, as writeKey, where a browser's beacon can set no header.",
+            f"in the body, as writeKey, where a browser's beacon can set no header.{_also(call)}",
             "security": _OF_WRITE_KEY,
             "requestBody": {
                 "required": True,
@@ -130,6 +131,12 @@ def _call(call: str) -> Document:
             "responses": {"204": empty("What may be sent."), **failures("404")},
         },
     }
+
+
+def _also(call: str) -> str:
+    """Segment's own short names, which its browser library uses."""
+    paths = ("/v1/b", "/v1/import") if call == "batch" else (f"/v1/{call[0]}",)
+    return f" Also as {' and '.join(paths)}."
 
 
 def _pixel() -> Document:

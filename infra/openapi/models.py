@@ -52,6 +52,7 @@ class ErrorCode(StrEnum):
     BAD_JSON = "bad_json"
     BAD_SHAPE = "bad_shape"
     TOO_LARGE = "too_large"
+    TOO_MANY_EVENTS = "too_many_events"
     BAD_QUERY = "bad_query"
     BAD_PARAMETER = "bad_parameter"
     UNKNOWN_TYPE = "unknown_type"
@@ -217,8 +218,8 @@ Member = Annotated[
 
 
 class Batch(BaseModel):
-    """Calls in one request, at most 500 KiB. `context` fills what a member's leaves out; `sentAt` counts before a
-    member's own. A bad member costs only itself."""
+    """Calls in one request, at most 10,000 and 4.5 MiB. `context` fills what a member's leaves out; `sentAt` counts
+    before a member's own. A bad member costs only itself."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -226,6 +227,27 @@ class Batch(BaseModel):
     context: Object | None = None
     sentAt: Instant = None  # noqa: N815
     writeKey: Annotated[Any, Field(description="The write key, where it can stand in no header.")] = None  # noqa: N815
+
+
+class SnowplowPayload(BaseModel):
+    """One event in Snowplow's tracker protocol. All parameters are text; self-describing JSON is text, too, or
+    base64url of it (`ue_px`, `cx`). Who it is: `uid` or `duid`. Unknown parameters are ignored."""
+
+    model_config = ConfigDict(extra="allow")
+
+    e: Annotated[Literal["pv", "pp", "se", "ue", "tr", "ti"], Field(description="What happened.")]
+    aid: Annotated[Any, Field(description="The write key; that of the first payload counts for all.")] = None
+    eid: Annotated[Any, Field(description="The message's id.")] = None
+    uid: Annotated[Any, Field(description="The user's id.")] = None
+    duid: Annotated[Any, Field(description="The browser's id.")] = None
+
+
+class SnowplowBatch(BaseModel):
+    """Snowplow's payload_data: at most 10,000 payloads and 4.5 MiB. A bad payload costs only itself."""
+
+    model_config = ConfigDict(extra="allow")
+
+    data: list[SnowplowPayload]
 
 
 CALLS: dict[str, type[BaseModel]] = {

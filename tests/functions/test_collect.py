@@ -88,10 +88,10 @@ def test_without_its_settings_the_function_does_not_start(name: str, monkeypatch
 
     monkeypatch.setenv("EVENTS_QUEUE_URL", "https://queue")
     monkeypatch.setenv("WRITE_KEYS", "web=key")
-    collect(BUILT, BUILT)
+    collect(BUILT, BUILT, BUILT)
     monkeypatch.delenv(name)
     with pytest.raises(SettingsError, match=name):
-        collect(BUILT, BUILT)
+        collect(BUILT, BUILT, BUILT)
 
 
 def test_importing_the_handler_loads_nothing_heavy() -> None:

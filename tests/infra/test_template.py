@@ -247,6 +247,11 @@ class TestHttpApi:
         assert set(stage["RouteSettings"]) <= routes
         assert routes == {
             "GET /p.gif", "HEAD /p.gif", "GET /r.js", "GET /openapi.json", "POST /v1/{call}", "OPTIONS /v1/{call}",
+            "POST /beacon/v1/batch", "OPTIONS /beacon/v1/batch", "GET /i", "OPTIONS /i",
+            "POST /com.snowplowanalytics.snowplow/tp2", "OPTIONS /com.snowplowanalytics.snowplow/tp2",
+            "GET /v1/projects/{key}/settings", "OPTIONS /v1/projects/{key}/settings",
+            "GET /analytics.js/v1/{key}/analytics.min.js", "POST /api/s/{call}", "OPTIONS /api/s/{call}",
+            "GET /sourceConfig", "OPTIONS /sourceConfig", "GET /sourceConfig/", "OPTIONS /sourceConfig/",
             "POST /webhooks/orders/{source}", "GET /unsubscribe", "POST /unsubscribe",
         }  # fmt: skip
 

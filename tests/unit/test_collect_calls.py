@@ -272,14 +272,20 @@ def test_a_gzip_bomb_is_stopped_while_it_unpacks() -> None:
     assert len(shop.queue.messages[0].body) < 240_000
 
 
-def test_a_batch_over_500_kb_is_400_and_one_under_it_arrives_in_messages_that_sqs_takes() -> None:
+def test_a_batch_of_four_mib_arrives_in_messages_that_sqs_takes_and_a_larger_one_is_400() -> None:
     shop = Shop()
     large = {"text": "x" * 30_000}
-    batch = [{**TRACK, "messageId": f"m-{n}", "properties": large} for n in range(16)]
+    batch = [{**TRACK, "messageId": f"m-{n}", "properties": large} for n in range(139)]
     assert success(shop.post("batch", {"batch": batch}))
-    assert [len(message.body) < 240_001 for message in shop.queue.messages] == [True] * 3
-    assert {event.message_id for event in shop.stored()[0]} == {f"m-{n}" for n in range(16)}
-    assert code_of(shop.post("batch", {"batch": [*batch, batch[0]]})) == "too_large"
+    assert {len(message.body) < 240_001 for message in shop.queue.messages} == {True}
+    assert {event.message_id for event in shop.stored()[0]} == {f"m-{n}" for n in range(139)}
+    assert code_of(shop.post("batch", {"batch": batch + batch[:20]})) == "too_large"
+
+
+def test_a_batch_of_nothing_but_braces_is_one_bad_row_and_not_a_hundred_thousand() -> None:
+    shop = Shop()
+    assert code_of(shop.post("batch", {"batch": [{}] * 10_001})) == "too_many_events"
+    assert shop.row().stage == "collect/batch"
 
 
 def test_the_calls_keep_what_is_theirs() -> None:

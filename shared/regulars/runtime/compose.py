@@ -43,11 +43,13 @@ def ingest() -> Callable[[Sequence[tuple[str, str]]], IngestReport]:
     return partial(use_case, log=S3EventLog(client, required("BUCKET_NAME")), bots=CrawlerList())
 
 
-def collect(snippet: Path, document: Path) -> Collect:
+def collect(snippet: Path, document: Path, analytics: Path) -> Collect:
     """Collect into the queue EVENTS_QUEUE_URL, for the write keys WRITE_KEYS and pages of ALLOWED_ORIGINS.
 
-    `snippet`, `document`: the files served as /r.js and /openapi.json.
+    `snippet`, `document`: the files served as /r.js and /openapi.json; `analytics`: Segment's browser library.
     """
+    from functools import partial
+
     from regulars.adapters.aws.queue import SqsQueue, sqs_client
     from regulars.adapters.system import RandomIds
     from regulars.application.collect import static
@@ -62,7 +64,8 @@ def collect(snippet: Path, document: Path) -> Collect:
         ids=RandomIds(),
         files={
             static.SNIPPET_PATH: static.StaticFile(snippet.read_text(encoding="utf-8"), static.JAVASCRIPT),
-            static.DOCUMENT_PATH: static.StaticFile(document.read_text(encoding="utf-8"), static.JSON),
+            static.DOCUMENT_PATH: static.LazyFile(partial(document.read_text, encoding="utf-8"), static.JSON),
+            static.ANALYTICS_PATH: static.LazyFile(partial(analytics.read_text, encoding="utf-8"), static.JAVASCRIPT),
         },
     )
 

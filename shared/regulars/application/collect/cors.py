@@ -29,19 +29,24 @@ class Origins:
         origin = headers.get("origin")
         return origin is None or ANY in self._allowed or origin.lower() in self._allowed
 
-    def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """What every reply says: who may read it, that `Retry-After` may be read, that it depends on the origin."""
+    def headers(self, headers: Mapping[str, str], *, credentials: bool = False) -> dict[str, str]:
+        """What every reply says: who may read it, that `Retry-After` may be read, that it depends on the origin.
+
+        `credentials`: also to a client that would send cookies, had it any; no reply depends on one.
+        """
         origin = headers.get("origin")
         reply = {"vary": "Origin"}
         if origin is not None and self.allows(headers):
             reply["access-control-allow-origin"] = origin
             reply["access-control-expose-headers"] = "Retry-After"
+            if credentials:
+                reply["access-control-allow-credentials"] = "true"
         return reply
 
-    def preflight(self, request: HttpRequest, methods: str) -> HttpReply:
+    def preflight(self, request: HttpRequest, methods: str, *, credentials: bool = False) -> HttpReply:
         """The answer to OPTIONS. Echoes the headers that the client wants to send: a retry asks for others than the
         first try does, and `*` does not cover `Authorization`."""
-        reply = self.headers(request.headers)
+        reply = self.headers(request.headers, credentials=credentials)
         if "access-control-allow-origin" in reply:
             wanted = request.headers.get("access-control-request-headers", "")
             if wanted and len(wanted) <= _MAX_HEADER_CHARS and _HEADER_NAMES.fullmatch(wanted):

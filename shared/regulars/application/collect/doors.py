@@ -7,73 +7,34 @@ route).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from regulars.application.bad_rows import original_bytes, row_of
+from regulars.application.bad_rows import original_bytes
+from regulars.application.collect import snowplow
+from regulars.application.collect.normalised import STAGE, Normalised, rejected
 from regulars.application.collect.pixel import call_of, parameters
 from regulars.application.collect.receipt import Receipt
-from regulars.application.collect.segment import CALLS, event_of, refusal
+from regulars.application.collect.segment import CALLS, event_of
 from regulars.application.collect.shape import checked
 from regulars.application.collect.wire import MAX_EVENT_BYTES, parsed_object, reject_duplicate_keys
 from regulars.domain.errors import BadInputError
+from regulars.domain.privacy import masked
 from regulars.domain.times import parse_instant
 
 if TYPE_CHECKING:
-    from regulars.domain.events import BadRow, Event, EventType
+    from regulars.domain.events import BadRow, EventType
     from regulars.ports import Ids
 
-STAGE = "collect"
-"""A bad row's stage is `collect/<door>`: the normaliser that reads its original again."""
-
 BATCH, MEMBER, PIXEL = "batch", "member", "pixel"
+SNOWPLOW, SNOWPLOW_EVENT, SNOWPLOW_PIXEL = "snowplow", "snowplow-event", "snowplow-pixel"
+_OF_A_QUERY = frozenset({PIXEL, SNOWPLOW_PIXEL})
+MAX_MEMBERS = 10_000
+"""Of a batch. SDKs send a hundred; a batch of nothing but braces would be hundreds of thousands of bad rows."""
 _KEPT_LEVELS = 100
 """Of a member that is too deep to be written out whole: many times what an event may have."""
-
-
-@dataclass(slots=True)
-class Normalised:
-    """What became of one request. `refused`: reason to number of good events that must not be stored.
-
-    `errors`: (index in the batch, code) of each bad row, in order.
-    """
-
-    events: list[Event] = field(default_factory=list)
-    bad: list[BadRow] = field(default_factory=list)
-    refused: dict[str, int] = field(default_factory=dict)
-    errors: list[tuple[int, str]] = field(default_factory=list)
-
-    def take(self, event: Event, receipt: Receipt) -> None:
-        """Keep a good event, or count why it must not be kept."""
-        reason = refusal(event, receipt)
-        if reason is None:
-            self.events.append(event)
-        else:
-            self.refused[reason] = self.refused.get(reason, 0) + 1
-
-    def reject(self, row: BadRow, index: int) -> None:
-        """Keep a bad row."""
-        self.bad.append(row)
-        self.errors.append((index, row.code))
-
-
-def rejected(
-    receipt: Receipt, door: str, error: BadInputError, original: bytes, message_id: object = None, *, index: int = 0
-) -> BadRow:
-    """The bad row of one payload of an authenticated request."""
-    return row_of(
-        error,
-        original,
-        source=receipt.source,
-        stage=f"{STAGE}/{door}",
-        received_at=receipt.received_at,
-        request_id=receipt.request_id,
-        index=index,
-        message_id=message_id,
-    )
 
 
 Door = Callable[[bytes, dict[str, Any], Receipt, "Ids"], Normalised]
@@ -92,9 +53,7 @@ def single(call: EventType, raw: bytes, body: dict[str, Any], receipt: Receipt, 
 
 def batch(raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids) -> Normalised:
     """Segment's batch: each member by itself, so that a bad one costs only itself."""
-    members = body.get("batch")
-    if not isinstance(members, list):
-        raise BadInputError("bad_shape", "batch must be an array of calls")
+    members = _members(body, BATCH)
     envelope = {name: value for name, value in body.items() if name != "batch"}
     keys = checked(envelope) + 1
     context, sent_at = envelope.get("context"), envelope.get("sentAt")
@@ -113,6 +72,15 @@ def batch(raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids) -> Norma
     return normalised
 
 
+def _members(body: dict[str, Any], name: str) -> list[Any]:
+    members = body.get(name)
+    if not isinstance(members, list):
+        raise BadInputError("bad_shape", f"{name} must be an array of events")
+    if len(members) > MAX_MEMBERS:
+        raise BadInputError("too_many_events", f"{name} has at most {MAX_MEMBERS} events")
+    return members
+
+
 def _member(  # noqa: PLR0917 - a step of `batch`
     raw: bytes, member: object, context: dict[str, Any] | None, sent_at: object, receipt: Receipt, ids: Ids,
     normalised: Normalised,
@@ -121,12 +89,16 @@ def _member(  # noqa: PLR0917 - a step of `batch`
     if not isinstance(member, dict):
         raise BadInputError("bad_shape", "a member of a batch must be an object")
     keys = checked(member)  # its depth, too: what is read may be too deep to be written
-    # Only a request larger than an event can hold an event that is too large.
-    if len(raw) > MAX_EVENT_BYTES and len(orjson.dumps(member)) > MAX_EVENT_BYTES:
-        raise BadInputError("too_large", f"an event has at most {MAX_EVENT_BYTES} bytes")
+    _reject_large(raw, member)
     item = _with_context(member, context)
     normalised.take(event_of(item, _call(item), receipt, ids, sent_at), receipt)
     return keys
+
+
+def _reject_large(raw: bytes, member: dict[str, Any]) -> None:
+    """Only a request larger than an event can hold an event that is too large."""
+    if len(raw) > MAX_EVENT_BYTES and len(orjson.dumps(member)) > MAX_EVENT_BYTES:
+        raise BadInputError("too_large", f"an event has at most {MAX_EVENT_BYTES} bytes")
 
 
 def _call(item: dict[str, Any]) -> EventType:
@@ -153,6 +125,10 @@ def _original(member: object, context: dict[str, Any] | None, sent_at: object) -
         member = _with_context(member, context)
         if sent_at is not None:
             member = {**member, "sentAt": sent_at}
+    return _written(member)
+
+
+def _written(member: object) -> bytes:
     try:
         return orjson.dumps(member)
     except orjson.JSONEncodeError:  # reads 1,024 levels and writes 254
@@ -184,11 +160,68 @@ def pixel(raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids) -> Norma
     return normalised
 
 
+def snowplow_batch(raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids) -> Normalised:
+    """Snowplow's payload_data: each payload by itself, so that a bad one costs only itself."""
+    payloads = _members(body, "data")
+    normalised = Normalised()
+    keys = len(body)
+    for index, payload in enumerate(payloads):
+        keys += len(payload) if isinstance(payload, dict) else 0
+        try:
+            _snowplow_payload(raw, payload, receipt, ids, normalised)
+        except BadInputError as error:
+            message_id = payload.get("eid") if isinstance(payload, dict) else None
+            row = rejected(receipt, SNOWPLOW_EVENT, error, _written(payload), message_id, index=index)
+            normalised.reject(row, index)
+    reject_duplicate_keys(raw, keys)
+    return normalised
+
+
+def _snowplow_payload(raw: bytes, payload: object, receipt: Receipt, ids: Ids, normalised: Normalised) -> None:
+    if not isinstance(payload, dict):
+        raise BadInputError("bad_shape", "a member of data must be an object")
+    for name in _SNOWPLOW_ADDRESSES:
+        if isinstance(payload.get(name), str):
+            payload[name] = masked(payload[name])
+    if any(isinstance(value, dict | list) for value in payload.values()):
+        raise BadInputError("bad_shape", "the parameters of a payload must be text")
+    _reject_large(raw, payload)
+    _take_snowplow(payload, receipt, ids, normalised)
+
+
+def _take_snowplow(payload: dict[str, Any], receipt: Receipt, ids: Ids, normalised: Normalised) -> None:
+    item = snowplow.call_of(payload)
+    checked(item)
+    normalised.take(event_of(item, _call(item), receipt, ids), receipt)
+
+
+_SNOWPLOW_ADDRESSES = ("url", "refr", "page")
+
+
+def snowplow_event(raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids) -> Normalised:
+    """One payload by itself, as a bad row keeps it."""
+    normalised = Normalised()
+    _snowplow_payload(raw, body, receipt, ids, normalised)
+    return normalised
+
+
+def snowplow_pixel(raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids) -> Normalised:
+    """The payload that a query string spells; `body` are its parameters."""
+    if len(raw) > MAX_EVENT_BYTES:
+        raise BadInputError("too_large", f"an event has at most {MAX_EVENT_BYTES} bytes")
+    normalised = Normalised()
+    _take_snowplow(body, receipt, ids, normalised)
+    return normalised
+
+
 DOORS: dict[str, Door] = {
     **{name: partial(single, call) for name, call in CALLS.items()},
     BATCH: batch,
     MEMBER: member,
     PIXEL: pixel,
+    SNOWPLOW: snowplow_batch,
+    SNOWPLOW_EVENT: snowplow_event,
+    SNOWPLOW_PIXEL: snowplow_pixel,
 }
 
 
@@ -204,5 +237,5 @@ def read_again(row: BadRow, ids: Ids) -> Normalised:
         raise KeyError(row.stage)
     raw = original_bytes(row)
     receipt = Receipt(source=row.source, received_at=row.received_at, request_id=row.row_id)
-    body = parameters(raw.decode(errors="replace")) if door == PIXEL else parsed_object(raw)
+    body = parameters(raw.decode(errors="replace")) if door in _OF_A_QUERY else parsed_object(raw)
     return DOORS[door](raw, body, receipt, ids)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from regulars.application.http import HttpRequest
 
-BROWSER_LIBRARIES = frozenset({"analytics.js", "regulars.js", "RudderLabs JavaScript SDK"})
+BROWSER_LIBRARIES = frozenset({"analytics.js", "regulars.js", "snowplow-js", "RudderLabs JavaScript SDK"})
 """`context.library.name` of clients that run in the shopper's browser, so that the request's own agent and address
 count."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from regulars.domain.ecommerce import GA4_EVENTS, from_ga4
 from regulars.domain.errors import BadInputError
 from regulars.domain.events import (
     ALIAS,
@@ -70,6 +71,9 @@ def event_of(item: dict[str, Any], call: EventType, receipt: Receipt, ids: Ids, 
     )
     _complete(context, item, call, receipt, times)
     name = _name(item, call)
+    if call is TRACK and name in GA4_EVENTS:
+        context["originalEvent"] = name
+        name, properties = from_ga4(name, properties)
     happened = None if times.original is None else to_millis(times.original)
     return Event(  # as far as possible in order of declaration: by name costs twice as much, for every event
         event_id_of(receipt.source, message_id),

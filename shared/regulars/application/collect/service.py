@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
-from regulars.application.collect.doors import BATCH, DOORS, PIXEL, Normalised, rejected
+from regulars.application.collect.doors import BATCH, DOORS, PIXEL, SNOWPLOW, SNOWPLOW_PIXEL
 from regulars.application.collect.keys import WriteKeys, key_in_headers
+from regulars.application.collect.normalised import Normalised, rejected
 from regulars.application.collect.pixel import KEY_PARAMETER, call_of, parameters
 from regulars.application.collect.receipt import Receipt, is_prefetch, receipt_of
 from regulars.application.collect.segment import CALLS
-from regulars.application.collect.static import DOCUMENT_PATH, SNIPPET_PATH, StaticFile
+from regulars.application.collect.settings import rudder_settings, segment_settings
+from regulars.application.collect.snowplow import APP_ID
+from regulars.application.collect.static import ANALYTICS_PATH, DOCUMENT_PATH, SNIPPET_PATH, LazyFile, StaticFile
 from regulars.application.collect.wire import MAX_BATCH_BYTES, inflated, parsed_object
 from regulars.application.http import JSON_HEADERS, HttpReply, error_reply, json_reply
 from regulars.application.queue_messages import messages_of
@@ -40,18 +43,23 @@ class _UnauthorizedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Route:
+    """`door`: the normaliser, or the file. `key_parameter`: what the write key is called in a query. `credentials`: its
+    clients ask browsers to send cookies."""
+
     methods: tuple[str, ...]
-    answer: Callable[[Collect, HttpRequest, str], HttpReply]
+    answer: Callable[[Collect, HttpRequest, _Route], HttpReply]
     door: str = ""
+    key_parameter: str = KEY_PARAMETER
+    credentials: bool = False
 
 
 class Collect:
     """The collector of one deployment."""
 
     def __init__(
-        self, *, keys: WriteKeys, origins: Origins, queue: Queue, ids: Ids, files: Mapping[str, StaticFile]
+        self, *, keys: WriteKeys, origins: Origins, queue: Queue, ids: Ids, files: Mapping[str, StaticFile | LazyFile]
     ) -> None:
-        """`files`: what is served under the paths SNIPPET_PATH and DOCUMENT_PATH."""
+        """`files`: what is served under the paths SNIPPET_PATH, DOCUMENT_PATH and ANALYTICS_PATH."""
         self._keys = keys
         self._origins = origins
         self._queue = queue
@@ -60,24 +68,25 @@ class Collect:
 
     def __call__(self, request: HttpRequest) -> HttpReply:
         """Answer one request. Never raises for what a sender did."""
-        route = _ROUTES.get(request.path)
-        if route is not None and request.method in route.methods:
-            return route.answer(self, request, route.door)
-        cors = self._origins.headers(request.headers)
+        route = _ROUTES.get(request.path) or _route_with_key(request.path)
         if route is None:
+            cors = self._origins.headers(request.headers)
             return error_reply(404, "not_found", "there is nothing at this path", cors)
+        if request.method in route.methods:
+            return route.answer(self, request, route)
         methods = ", ".join((*route.methods, "OPTIONS"))
         if request.method == "OPTIONS":
-            return self._origins.preflight(request, methods)
+            return self._origins.preflight(request, methods, credentials=route.credentials)
+        cors = self._cors(request, route)
         return error_reply(405, "method_not_allowed", f"use {methods}", {**cors, "allow": methods})
 
-    def call(self, request: HttpRequest, door: str) -> HttpReply:
-        """POST of a Segment call or batch."""
-        cors = self._origins.headers(request.headers)
+    def call(self, request: HttpRequest, route: _Route) -> HttpReply:
+        """POST of calls in the form that the route's door reads."""
+        cors, door = self._cors(request, route), route.door
         if (refused := self._refused_origin(request, cors)) is not None:
             return refused
         try:
-            receipt, raw, body = self._read(request, door)
+            receipt, raw, body = self._read(request, route)
         except _UnauthorizedError:
             return _unauthorized(cors)
         except _MalformedError as error:
@@ -91,7 +100,10 @@ class Collect:
             return self._malformed(_MalformedError(error, row), cors)
         return self._stored(normalised, cors) or _accepted(normalised, cors)
 
-    def _read(self, request: HttpRequest, door: str) -> tuple[Receipt, bytes, dict[str, Any]]:
+    def _cors(self, request: HttpRequest, route: _Route) -> dict[str, str]:
+        return self._origins.headers(request.headers, credentials=route.credentials)
+
+    def _read(self, request: HttpRequest, route: _Route) -> tuple[Receipt, bytes, dict[str, Any]]:
         """(receipt, inflated body, its JSON object) of an authenticated request.
 
         The key is looked for in the headers, then the body, then the query. A wrong one is refused before the body is
@@ -105,11 +117,11 @@ class Collect:
             raw = inflated(raw, MAX_BATCH_BYTES)
             body = parsed_object(raw)
         except BadInputError as error:
-            row = rejected(receipt_of(request, source), door, error, raw) if source else None
+            row = rejected(receipt_of(request, source), route.door, error, raw) if source else None
             raise _MalformedError(error, row) from error
         if source is None:
-            in_body = body.get(KEY_PARAMETER)
-            source = self._source(in_body if isinstance(in_body, str) else _key_in_query(request.query))
+            in_body = _app_id(body) if route.door == SNOWPLOW else body.get(KEY_PARAMETER)
+            source = self._source(in_body if isinstance(in_body, str) else _key_in_query(request.query, route))
         return receipt_of(request, source), raw, body
 
     def _source(self, key: str | None) -> str:
@@ -147,16 +159,16 @@ class Collect:
             return None
         return error_reply(403, "origin_refused", "this origin may not send events", cors, {"OriginsRefused": 1})
 
-    def pixel(self, request: HttpRequest, door: str) -> HttpReply:
+    def pixel(self, request: HttpRequest, route: _Route) -> HttpReply:
         """GET and HEAD of the pixel: the image for every request with a right key, whatever became of the event.
 
         HEAD asks what GET would answer and records nothing.
         """
-        cors = self._origins.headers(request.headers)
+        cors, door = self._cors(request, route), route.door
         if (refused := self._refused_origin(request, cors)) is not None:
             return refused
         try:
-            source = self._source(key_in_headers(request.headers) or _key_in_query(request.query))
+            source = self._source(key_in_headers(request.headers) or _key_in_query(request.query, route))
         except _UnauthorizedError:
             return _unauthorized(cors)
         if request.method == "HEAD":
@@ -168,13 +180,33 @@ class Collect:
             normalised = DOORS[door](raw, parameters(request.query), receipt, self._ids)
         except BadInputError as error:
             normalised = Normalised()
-            message_id = _lenient(request.query).get("messageId")
+            message_id = _lenient(request.query).get("eid" if door == SNOWPLOW_PIXEL else "messageId")
             normalised.reject(rejected(receipt, door, error, raw, message_id), 0)
         return self._stored(normalised, cors) or _image(cors, _counters(normalised))
 
-    def file(self, request: HttpRequest, path: str) -> HttpReply:
+    def file(self, request: HttpRequest, route: _Route) -> HttpReply:
         """A file that anybody may have."""
-        return self._files[path].reply(request)
+        return self._files[route.door].reply(request)
+
+    def segment_settings(self, request: HttpRequest, route: _Route) -> HttpReply:
+        """GET of what Segment's browser library needs to know, by the write key in the path."""
+        return self._settings(request, route, unquote(request.path.split("/")[3]))
+
+    def rudder_settings(self, request: HttpRequest, route: _Route) -> HttpReply:
+        """GET of what Rudder's browser library needs to know, by the write key in Basic auth or the query."""
+        return self._settings(request, route, key_in_headers(request.headers) or _key_in_query(request.query, route))
+
+    def _settings(self, request: HttpRequest, route: _Route, key: str | None) -> HttpReply:
+        cors = self._cors(request, route)
+        if (refused := self._refused_origin(request, cors)) is not None:
+            return refused
+        try:
+            source = self._source(key)
+        except _UnauthorizedError:
+            return _unauthorized(cors)
+        rudder = route.door == _RUDDER
+        document = rudder_settings(key or "", source) if rudder else segment_settings(key or "", request)
+        return json_reply(200, document, cors, {})
 
 
 class _MalformedError(Exception):
@@ -226,11 +258,18 @@ def _lenient(query: str) -> dict[str, str]:
     return dict(reversed(pairs))
 
 
-def _key_in_query(query: str) -> str | None:
+def _app_id(body: dict[str, Any]) -> object:
+    """The app id of a Snowplow request: that of its first payload, as one tracker sends one request."""
+    payloads = body.get("data")
+    first = payloads[0] if isinstance(payloads, list) and payloads else None
+    return first.get(APP_ID) if isinstance(first, dict) else None
+
+
+def _key_in_query(query: str, route: _Route) -> str | None:
     """The write key among the parameters, or inside `data`, where Segment's own pixel has it."""
     given = _lenient(query)
-    if KEY_PARAMETER in given or not given.get("data"):
-        return given.get(KEY_PARAMETER)
+    if route.key_parameter in given or not given.get("data"):
+        return given.get(route.key_parameter) or given.get(KEY_PARAMETER)
     try:
         key = call_of({"data": given["data"]}).get(KEY_PARAMETER)
     except BadInputError:
@@ -238,9 +277,32 @@ def _key_in_query(query: str) -> str | None:
     return key if isinstance(key, str) else None
 
 
+_RUDDER = "rudder"
+_SHORT = {"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group", "a": "alias"}
+_SNOWPLOW_POST = _Route(("POST",), Collect.call, SNOWPLOW, APP_ID, credentials=True)
+_SNOWPLOW_GET = _Route(("GET",), Collect.pixel, SNOWPLOW_PIXEL, APP_ID, credentials=True)
 _ROUTES = {
     **{f"/v1/{name}": _Route(("POST",), Collect.call, name) for name in (*CALLS, BATCH)},
+    **{f"/v1/{short}": _Route(("POST",), Collect.call, name) for short, name in _SHORT.items()},
+    **{f"/api/s/{name}": _Route(("POST",), Collect.call, name) for name in CALLS},
+    **{path: _Route(("POST",), Collect.call, BATCH) for path in ("/v1/b", "/v1/import", "/beacon/v1/batch")},
     "/p.gif": _Route(("GET", "HEAD"), Collect.pixel, PIXEL),
+    "/com.snowplowanalytics.snowplow/tp2": _SNOWPLOW_POST,
+    "/i": _SNOWPLOW_GET,
+    **{path: _Route(("GET",), Collect.rudder_settings, _RUDDER) for path in ("/sourceConfig", "/sourceConfig/")},
     **{path: _Route(("GET", "HEAD"), Collect.file, path) for path in (SNIPPET_PATH, DOCUMENT_PATH)},
 }
 """Path to what answers it. A route of another protocol is one more line, with its normaliser among the doors."""
+
+_WITH_KEY = {
+    ("/v1/projects/", "/settings"): _Route(("GET",), Collect.segment_settings),
+    ANALYTICS_PATH.partition("{key}")[::2]: _Route(("GET", "HEAD"), Collect.file, ANALYTICS_PATH),
+}
+"""What stands before and behind the write key in a path, to what answers it."""
+
+
+def _route_with_key(path: str) -> _Route | None:
+    for (before, behind), route in _WITH_KEY.items():
+        if path.startswith(before) and path.endswith(behind) and "/" not in path[len(before) : -len(behind)]:
+            return route
+    return None

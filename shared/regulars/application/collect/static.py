@@ -1,4 +1,4 @@
-"""Files that anybody may have: the browser snippet and the description of the API."""
+"""Files that anybody may have: the browser snippet, Segment's browser library, and the description of the API."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 from regulars.application.http import HttpReply
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from regulars.application.http import HttpRequest
 
 SNIPPET_PATH, DOCUMENT_PATH = "/r.js", "/openapi.json"
+ANALYTICS_PATH = "/analytics.js/v1/{key}/analytics.min.js"
+"""Where Segment's snippet loads the library from; the same file under every key."""
 JAVASCRIPT, JSON = "text/javascript; charset=utf-8", "application/json"
 
 
@@ -35,3 +39,18 @@ class StaticFile:
         if known.strip() == "*" or self._etag in (tag.strip().removeprefix("W/") for tag in known.split(",")):
             return HttpReply(status=304, headers=self._headers)
         return HttpReply(status=200, headers=self._headers, body="" if request.method == "HEAD" else self._text)
+
+
+class LazyFile:
+    """A static file that is read when somebody first asks for it: most containers never serve it."""
+
+    def __init__(self, read: Callable[[], str], content_type: str) -> None:
+        self._read = read
+        self._content_type = content_type
+        self._file: StaticFile | None = None
+
+    def reply(self, request: HttpRequest) -> HttpReply:
+        """As `StaticFile.reply`."""
+        if self._file is None:
+            self._file = StaticFile(self._read(), self._content_type)
+        return self._file.reply(request)

@@ -1,0 +1,59 @@
+"""What a normaliser makes of one request: good events, bad rows, and events that must not be stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from regulars.application.bad_rows import row_of
+from regulars.application.collect.segment import refusal
+
+if TYPE_CHECKING:
+    from regulars.application.collect.receipt import Receipt
+    from regulars.domain.errors import BadInputError
+    from regulars.domain.events import BadRow, Event
+
+STAGE = "collect"
+"""A bad row's stage is `collect/<door>`: the normaliser that reads its original again."""
+
+
+@dataclass(slots=True)
+class Normalised:
+    """What became of one request. `refused`: reason to number of good events that must not be stored.
+
+    `errors`: (index in the batch, code) of each bad row, in order.
+    """
+
+    events: list[Event] = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
+    refused: dict[str, int] = field(default_factory=dict)
+    errors: list[tuple[int, str]] = field(default_factory=list)
+
+    def take(self, event: Event, receipt: Receipt) -> None:
+        """Keep a good event, or count why it must not be kept."""
+        reason = refusal(event, receipt)
+        if reason is None:
+            self.events.append(event)
+        else:
+            self.refused[reason] = self.refused.get(reason, 0) + 1
+
+    def reject(self, row: BadRow, index: int) -> None:
+        """Keep a bad row."""
+        self.bad.append(row)
+        self.errors.append((index, row.code))
+
+
+def rejected(
+    receipt: Receipt, door: str, error: BadInputError, original: bytes, message_id: object = None, *, index: int = 0
+) -> BadRow:
+    """The bad row of one payload of an authenticated request."""
+    return row_of(
+        error,
+        original,
+        source=receipt.source,
+        stage=f"{STAGE}/{door}",
+        received_at=receipt.received_at,
+        request_id=receipt.request_id,
+        index=index,
+        message_id=message_id,
+    )

@@ -1,0 +1,8 @@
+// Rudder's browser library; the bundled entry, which loads no plugins from elsewhere.
+import { RudderAnalytics } from "@rudderstack/analytics-js/bundled";
+
+window.load = (key, collector, options) => {
+  const analytics = new RudderAnalytics();
+  analytics.load(key, collector, { configUrl: collector, logLevel: "ERROR", ...options });
+  return analytics;
+};
