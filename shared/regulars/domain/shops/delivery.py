@@ -1,6 +1,6 @@
 """One delivery of a shop system, and the canonical events that it becomes.
 
-What a delivery becomes depends on its content alone: the message id of an event ends with a hash over what it says. So a
+What a delivery becomes depends on its content alone: an event's message id ends with a hash over what it says. So a
 delivery that comes again (a retry, a second subscription, another topic with the same body) is the same event, and two
 states of a resource within one second, which is as fine as shops count, are two.
 """
