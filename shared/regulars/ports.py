@@ -285,6 +285,14 @@ class UnsubscribeTokens(Protocol):
         """Raises BadInputError `bad_token` unless it was issued here, for this purpose, and is whole."""
 
 
+class ShopApi(Protocol):
+    """A shop system's own API, for what its webhooks only name."""
+
+    def get(self, source: str, path: str) -> bytes:
+        """The document at a path of a source's shop; empty where there is nothing to tell. Raises PermanentError when
+        it refuses or has no such resource."""
+
+
 class BotDetector(Protocol):
     def reason(self, user_agent: str | None) -> str | None:
         """Why this user agent is taken for a machine, or None."""

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Protocol
 import orjson
 
 from regulars.application import import_orders, receive_orders
+from regulars.application.bad_rows import original_bytes
 from regulars.application.collect import doors as collect_doors
 from regulars.application.ingest import ID_COLLISION
 from regulars.application.ingest import STAGE as INGEST_STAGE
 from regulars.application.update_customers import STAGE as UPDATE_STAGE
+from regulars.application.webhooks import fetching, signed_events
 from regulars.domain.errors import BadInputError
 from regulars.domain.events import BadRow, Event, Trust, event_from_doc, event_id_of
 
@@ -172,7 +174,9 @@ def read_collected(row: BadRow) -> list[Event]:
 
 NORMALISERS: Mapping[str, Normaliser] = {
     collect_doors.STAGE: read_collected,
-    receive_orders.STAGE: lambda row: [receive_orders.read_again(row)],
+    receive_orders.STAGE: receive_orders.read_again,
+    fetching.STAGE: fetching.read_again,
+    signed_events.STAGE: lambda row: signed_events.read_again(row, original_bytes(row)).events,
     import_orders.STAGE: lambda row: [import_orders.read_again(row)],
     INGEST_STAGE: read_event,
     UPDATE_STAGE: read_event,
