@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from regulars.domain.errors import PermanentError, TransientError, VersionConflictError
+from regulars.domain.product_lines import completed, product_ids
 from regulars.domain.products import Listing
 
 if TYPE_CHECKING:
+    from regulars.domain.events import Event
     from regulars.domain.stored import Stored
     from regulars.ports import Catalogue, CatalogueStore, Clock, Ids
 
@@ -69,6 +71,23 @@ def _readable(stored: Stored[Listing] | None) -> Listing | None:
         return stored.value
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         return None
+
+
+def complete_products(events: Sequence[Event], catalogue: Catalogue) -> tuple[list[Event], int | None]:
+    """The events with what they do not say of their products, and how many were completed; machines' are left alone.
+
+    None when the catalogue does not answer: then they stay as they came. An event is worth more than the picture of its
+    product, and does not wait for it.
+    """
+    wanted = {event.event_id: names for event in events if event.bot is None and (names := product_ids(event))}
+    if not wanted:
+        return list(events), 0
+    try:
+        listings = catalogue.products({name for names in wanted.values() for name in names})
+    except (TransientError, PermanentError):
+        return list(events), None
+    whole = [completed(event, listings) if event.event_id in wanted else event for event in events]
+    return whole, sum(one is not other for one, other in zip(whole, events, strict=True))
 
 
 class RememberedCatalogue:

@@ -129,12 +129,17 @@ class Listing:
             snapshots[source] = max(snapshots.get(source, snapshot), snapshot)
         return Listing({source: snapshots[source] for source in sorted(snapshots)[:MAX_SOURCES]})
 
-    def product(self, source: str | None = None) -> Product | None:
-        """The product as `source` describes it, or else as whoever spoke last does; None when nobody did."""
+    def snapshot(self, source: str | None = None) -> Snapshot | None:
+        """What `source` said, or else whoever spoke last did; None when nobody did."""
         if source is not None and source in self.snapshots:
-            return self.snapshots[source].product
+            return self.snapshots[source]
         latest = max(self.snapshots.items(), key=lambda item: (item[1].at, item[0]), default=None)
-        return None if latest is None else latest[1].product
+        return None if latest is None else latest[1]
+
+    def product(self, source: str | None = None) -> Product | None:
+        """The product as `snapshot` describes it."""
+        snapshot = self.snapshot(source)
+        return None if snapshot is None else snapshot.product
 
 
 def product_key(product_id: str) -> str:
