@@ -4,15 +4,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import orjson
 
+from regulars.adapters.contacts import ContactForms
+from regulars.adapters.contract_checker import JsonSchemaContracts
+from regulars.adapters.contract_files import newest_contracts
+from regulars.application.intake import Intake
 from regulars.domain.events import BadRow, Event, EventType, bad_row_to_doc, event_id_of, event_to_doc
+from regulars.domain.sources import Sources
 
+CONTRACTS = Path(__file__).parents[1] / "events" / "contracts"
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 CRAWLER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+
+
+@cache
+def _contracts() -> JsonSchemaContracts:
+    return JsonSchemaContracts(newest_contracts(CONTRACTS))
+
+
+def an_intake(sources: Sources | None = None) -> Intake:
+    """The intake of ingest, with the contracts of the repository."""
+    return Intake(ContactForms(), _contracts(), sources or Sources())
 
 
 def an_event(number: int = 1, **changes: Any) -> Event:

@@ -159,6 +159,7 @@ _ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
     "POWERTOOLS_SERVICE_NAME": "regulars",
     "POWERTOOLS_METRICS_NAMESPACE": "Regulars",
+    "CONTRACTS_PATH": str(ROOT / "events" / "contracts"),
     "PROGRAM_PATH": str(ROOT / "program"),
     "WRITE_KEYS": "shop=wk_test",
     **dict.fromkeys(

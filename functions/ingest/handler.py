@@ -24,7 +24,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     count("BotEvents", report.bots)
     count("DuplicateEvents", report.duplicates)
     count("IdCollisions", report.collisions)
+    count("ContractViolations", report.violations)
     count("PoisonMessages", len(report.poison))
+    if report.completed is None:
+        count("CatalogueUnavailable", 1)
     if report.poison:
         logger.error("messages that cannot be read", extra={"message_ids": report.poison})
     return batch_reply(report.poison)

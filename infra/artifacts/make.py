@@ -12,7 +12,15 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.artifacts.plan import LAMBDA_PLATFORM, LAMBDA_PYTHON, ROOT, UNZIPPED_LIMIT, ZIPPED_LIMIT, Artifact
+from infra.artifacts.plan import (
+    CONTRACTS,
+    LAMBDA_PLATFORM,
+    LAMBDA_PYTHON,
+    ROOT,
+    UNZIPPED_LIMIT,
+    ZIPPED_LIMIT,
+    Artifact,
+)
 from infra.artifacts.trim import trim
 from infra.bootstrap import registry_environment
 
@@ -68,7 +76,8 @@ def install_packages(artifact: Artifact, folder: Path, target: Target) -> None:
 
 
 def copy_code(artifact: Artifact, folder: Path, root: Path = ROOT) -> None:
-    """Lay the function, the shared package and, where it is needed, the program beside the packages in `folder`.
+    """Lay the function, the shared package and, where they are needed, the program and the events' contracts beside
+    the packages in `folder`.
 
     Raises BuildError when the function does not exist.
     """
@@ -79,6 +88,8 @@ def copy_code(artifact: Artifact, folder: Path, root: Path = ROOT) -> None:
     shutil.copytree(root / "shared" / "regulars", folder / "regulars", ignore=_NOT_CODE)
     if artifact.program:
         shutil.copytree(root / "program", folder / "program", ignore=_NOT_CODE)
+    if artifact.contracts:
+        shutil.copytree(root / CONTRACTS, folder / CONTRACTS, ignore=_NOT_CODE)
 
 
 def write_zip(folder: Path, archive: Path) -> None:

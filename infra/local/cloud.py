@@ -18,6 +18,7 @@ import boto3
 import orjson
 from moto import mock_aws
 
+from infra.artifacts.plan import CONTRACTS
 from infra.local import direct as _direct  # noqa: F401 - stands between botocore and moto from now on
 from infra.local.aws_calls import AwsCalls
 from infra.local.clock import MovableClock
@@ -91,7 +92,10 @@ class LocalCloud:
             opening.callback(self._clock.close)
             self.stack = Stack(template, parameters=parameters)
             create(self.stack)
-            environment = {"PROGRAM_PATH": str(REPOSITORY / "program")}
+            environment = {
+                "PROGRAM_PATH": str(REPOSITORY / "program"),
+                "CONTRACTS_PATH": str(REPOSITORY / CONTRACTS),
+            }
             self.functions = Functions(self.stack, self._calls, folder=functions, environment=environment)
             opening.callback(self.functions.close)
             self._closing = opening.pop_all()

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from regulars.domain.events import BadRow, Event
@@ -117,6 +117,61 @@ class EventLog(Protocol):
 
     def bad_keys(self) -> Iterator[str]:
         """Keys of bad-row objects in order of receipt date."""
+
+
+class UnreadableRow(NamedTuple):
+    """A row that is no row: `code` is stable, `problem` says what to do, `text` is what stands there."""
+
+    number: int
+    code: str
+    problem: str
+    text: str
+
+
+class RowBatch(NamedTuple):
+    """Some rows of a file, each its number (from 1) and its values; `position`: bytes of the file read so far."""
+
+    position: int
+    rows: list[tuple[int, list[Any]]]
+    unreadable: list[UnreadableRow]
+
+
+class RowFile(Protocol):
+    """A file of rows. `digest` is made of its contents; `size` in bytes; `weight`: about how many bytes it is
+    unpacked."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def weight(self) -> int: ...
+
+    def rows(self, columns: Sequence[str]) -> Iterator[RowBatch]:
+        """All rows in order, the values of each in the order of `columns`: texts, numbers, booleans, None, JSON.
+
+        Raises BadInputError `bad_mapping` when the file says which columns it has and one is not among them,
+        PermanentError when it is damaged.
+        """
+
+
+class ImportNotes(Protocol):
+    """What is noted of an import, beside the lake: when it was begun, which objects it has written. Notes are small
+    JSON documents; none is ever changed."""
+
+    def keep_note(self, import_id: str, name: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Keep a note unless there is one of that name; returns the one that is there now."""
+
+    def note(self, import_id: str, name: str) -> Mapping[str, Any] | None:
+        """The note of that name."""
+
+    def note_names(self, import_id: str) -> frozenset[str]:
+        """The names of an import's notes."""
 
 
 class Spill(Protocol):
@@ -283,6 +338,28 @@ class UnsubscribeTokens(Protocol):
 
     def read(self, token: str) -> Subscription:
         """Raises BadInputError `bad_token` unless it was issued here, for this purpose, and is whole."""
+
+
+class Contacts(Protocol):
+    """Contact data in one form each, so that one person's is one text. Nothing is asked of the network."""
+
+    def email(self, text: str) -> tuple[str | None, tuple[str, ...]]:
+        """(the address in small letters with its domain in ASCII, `disposable` and `role` where they are true of it);
+        None where it is none."""
+
+    def phone(self, text: str, region: str | None) -> str | None:
+        """The number in E.164; `region` (ISO 3166-1 alpha-2) is the country of one that does not say its own. None
+        where it cannot be one."""
+
+    def address(self, given: Mapping[str, object]) -> dict[str, Any]:
+        """Segment's `address` (street, city, postalCode, state, country) as its country writes it, country as ISO
+        3166-1 alpha-2. What is not understood stays as it is."""
+
+
+class Contracts(Protocol):
+    def broken(self, event: Event) -> tuple[str, list[str]] | None:
+        """None where the event keeps the newest contract of its name, or there is none; else (`name@version`, what is
+        wrong): a keyword and a place each, like `type:/properties/price`, at most ten and never a value."""
 
 
 class ShopApi(Protocol):

@@ -10,11 +10,12 @@ import orjson
 import pytest
 
 from regulars.adapters.bots import CrawlerList
+from regulars.adapters.memory.catalogue import MemoryCatalogue
 from regulars.adapters.memory.lake import MemoryEventLog
 from regulars.application.ingest import ingest
 from regulars.domain.errors import TransientError
 from regulars.domain.events import EventType, Trust, event_from_doc
-from tests.lake_samples import BROWSER, CRAWLER, a_bad_row, a_message, an_event
+from tests.lake_samples import BROWSER, CRAWLER, a_bad_row, a_message, an_event, an_intake
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,8 @@ BOTS = CrawlerList()
 
 def taken(log: MemoryEventLog, *bodies: str) -> IngestReport:
     """Ingest these message bodies as one batch."""
-    return ingest([(f"message-{n}", body) for n, body in enumerate(bodies)], log=log, bots=BOTS)
+    messages = [(f"message-{n}", body) for n, body in enumerate(bodies)]
+    return ingest(messages, log=log, bots=BOTS, intake=an_intake(), catalogue=MemoryCatalogue())
 
 
 def stored(log: MemoryEventLog) -> list[Event]:

@@ -14,6 +14,7 @@ from moto import mock_aws
 
 from regulars.adapters.aws.lake import S3EventLog
 from regulars.adapters.bots import CrawlerList
+from regulars.adapters.memory.catalogue import MemoryCatalogue
 from regulars.adapters.memory.lake import MemoryEventLog
 from regulars.application.import_orders import CustomerHistory, import_orders
 from regulars.application.ingest import ingest
@@ -21,7 +22,7 @@ from regulars.application.replay_bad import Normaliser, ReplayReport, Selection,
 from regulars.cli import main
 from regulars.domain.errors import BadInputError, TransientError
 from regulars.domain.events import BadRow, Event, event_id_of
-from tests.lake_samples import CRAWLER, NOON, a_bad_row, a_message, an_event
+from tests.lake_samples import CRAWLER, NOON, a_bad_row, a_message, an_event, an_intake
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +38,7 @@ def a_call_row(number: int, **call: Any) -> BadRow:
 
 def run(log: MemoryEventLog, normalisers: Mapping[str, Normaliser] | None = None, **options: Any) -> ReplayReport:
     selection = Selection(**{name: options.pop(name) for name in ("code", "first", "end") if name in options})
+    options = {"intake": an_intake(), **options}
     return replay_bad(log=log, replays=log, bots=BOTS, selection=selection, normalisers=normalisers, **options)
 
 
@@ -131,7 +133,9 @@ def test_machines_are_flagged_on_a_replay_too() -> None:
 def test_a_collision_is_replayed_on_demand_only_and_as_an_event_of_its_own() -> None:
     log = MemoryEventLog()
     other = replace(an_event(1), payload_hash="f" * 32, properties={"product_id": "9"}, received_at=NOON + timedelta(1))
-    ingest([("m", a_message([an_event(1), other]))], log=log, bots=BOTS)
+    ingest(
+        [("m", a_message([an_event(1), other]))], log=log, bots=BOTS, intake=an_intake(), catalogue=MemoryCatalogue()
+    )
     assert run(log).rows == 0
     assert run(log, code="id_collision").replayed == 1
     assert run(log, code="id_collision").rows == 0

@@ -2,7 +2,8 @@
 
 Everything that was acknowledged to a sender is in these messages, as an event or as a bad row, and leaves here as one
 of the two: `acknowledged = good + bad`. An event that comes twice in a batch is written once; two *different* payloads
-under one event id are an `id_collision`: the earlier one stays, the other becomes a bad row with its original.
+under one event id are an `id_collision`: the earlier one stays, the other becomes a bad row with its original. What the
+lake keeps of an event is the intake's business (regulars.application.intake); what it refuses is a bad row, too.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from regulars.application.catalogue import complete_products
+from regulars.domain.errors import BadInputError
 from regulars.domain.events import PUBLIC, BadRow, Event, bad_row_from_doc, event_from_doc, event_to_doc
+from regulars.domain.facts import QUALITY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from regulars.ports import BotDetector, EventLog
+    from regulars.ports import BotDetector, Catalogue, EventLog
 
 MESSAGE_VERSION = 1
 STAGE = "ingest"
@@ -29,26 +33,40 @@ NO_USER_AGENT = "no_user_agent"
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What became of a batch. `poison`: ids of the messages that are not ours to read, for the dead letters."""
+    """What became of a batch. `violations`: events that break their contract, kept or refused. `poison`: ids of the
+    messages that are not ours to read, for the dead letters. `completed`: events whose products the catalogue
+    completed; None when it did not answer."""
 
     events: int
     bad_rows: int
     bots: int
     duplicates: int
     collisions: int
+    violations: int
     poison: tuple[str, ...]
+    completed: int | None
 
 
-def ingest(messages: Iterable[tuple[str, str]], *, log: EventLog, bots: BotDetector) -> IngestReport:
+def ingest(
+    messages: Iterable[tuple[str, str]],
+    *,
+    log: EventLog,
+    bots: BotDetector,
+    intake: Callable[[Event], Event],
+    catalogue: Catalogue,
+) -> IngestReport:
     """Write the events and bad rows of a batch of (message id, body) to the lake, one object a receipt date.
+
+    `intake` gives what the lake keeps of an event, or raises BadInputError (regulars.application.intake.Intake).
 
     Returns only when the lake has them all. Raises TransientError when it has not: the whole batch may come again, and
     changes nothing that is already there.
     """
     received, bad, poison = _read(messages)
     events, collisions, duplicates = _distinct(received)
-    flagged = [_flagged(event, bots) for event in events]
-    rejected = _distinct_rows([*bad, *(_collision_row(event) for event in collisions)])
+    kept, refused = _taken_in(events, intake)
+    flagged, completed = complete_products([_flagged(event, bots) for event in kept], catalogue)
+    rejected = _distinct_rows([*bad, *refused, *(_collision_row(event) for event in collisions)])
     if flagged:
         log.append(flagged)
     if rejected:
@@ -59,7 +77,9 @@ def ingest(messages: Iterable[tuple[str, str]], *, log: EventLog, bots: BotDetec
         bots=sum(event.bot is not None for event in flagged),
         duplicates=duplicates,
         collisions=len(collisions),
+        violations=len(refused) + sum(1 for event in kept if "violations" in event.context.get(QUALITY, ())),
         poison=tuple(poison),
+        completed=completed,
     )
 
 
@@ -113,14 +133,31 @@ def _distinct_rows(rows: Sequence[BadRow]) -> list[BadRow]:
     return list({row.row_id: row for row in rows}.values())
 
 
+def _taken_in(events: Iterable[Event], intake: Callable[[Event], Event]) -> tuple[list[Event], list[BadRow]]:
+    """(what the lake keeps, the bad rows of what the intake refuses)."""
+    kept: list[Event] = []
+    refused: list[BadRow] = []
+    for event in events:
+        try:
+            kept.append(intake(event))
+        except BadInputError as error:
+            refused.append(_bad_row(event, error.code, error.detail))
+    return kept, refused
+
+
 def _collision_row(event: Event) -> BadRow:
-    """The bad row of a second payload under an event id; its original is the event's document."""
+    """The bad row of a second payload under an event id."""
+    return _bad_row(event, ID_COLLISION, "another payload came first under this messageId")
+
+
+def _bad_row(event: Event, code: str, detail: str) -> BadRow:
+    """The bad row of an event, whose document is the original."""
     return BadRow(
-        row_id=hashlib.sha256(f"{ID_COLLISION}:{event.event_id}:{event.payload_hash}".encode()).hexdigest()[:32],
+        row_id=hashlib.sha256(f"{code}:{event.event_id}:{event.payload_hash}".encode()).hexdigest()[:32],
         source=event.source,
         stage=STAGE,
-        code=ID_COLLISION,
-        detail="another payload came first under this messageId",
+        code=code,
+        detail=detail,
         received_at=event.received_at,
         original=orjson.dumps(event_to_doc(event)).decode(),
         event_id=event.event_id,

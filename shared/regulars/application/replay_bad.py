@@ -81,12 +81,13 @@ def replay_bad(
     log: EventLog,
     replays: ReplayLog,
     bots: BotDetector,
+    intake: Callable[[Event], Event],
     selection: Selection,
     normalisers: Mapping[str, Normaliser] | None = None,
     dry_run: bool = False,
 ) -> ReplayReport:
-    """Read all selected bad rows again. `normalisers` (default NORMALISERS) by the part of `stage` before a slash;
-    `dry_run` writes nothing.
+    """Read all selected bad rows again, and take in what passes (regulars.application.intake). `normalisers` (default
+    NORMALISERS) by the part of `stage` before a slash; `dry_run` writes nothing.
 
     Raises TransientError when the lake does not answer: run it again.
     """
@@ -98,7 +99,7 @@ def replay_bad(
         passed: list[str] = []
         events: list[Event] = []
         for row in rows:
-            found = _read(row, readers, report)
+            found = _read(row, readers, report, intake)
             if found is not None:
                 passed.append(row.row_id)
                 events += (_flagged(event, bots) for event in found)
@@ -112,13 +113,19 @@ def replay_bad(
     return report
 
 
-def _read(row: BadRow, normalisers: Mapping[str, Normaliser], report: ReplayReport) -> list[Event] | None:
-    normaliser = normalisers.get(row.stage.partition("/")[0])
+def _read(
+    row: BadRow, normalisers: Mapping[str, Normaliser], report: ReplayReport, intake: Callable[[Event], Event]
+) -> list[Event] | None:
+    """The events of a row as the lake is to keep them; None where it stays as it is."""
+    stage = row.stage.partition("/")[0]
+    normaliser = normalisers.get(stage)
     if normaliser is None:
         report.unknown_stage[row.stage] += 1
         return None
     try:
-        return normaliser(row)
+        events = normaliser(row)
+        # What the fold refused comes out of the lake, and has been taken in already.
+        return events if stage == UPDATE_STAGE else [intake(event) for event in events]
     except BadInputError as error:
         report.still_bad[error.code] += 1
         return None

@@ -28,6 +28,11 @@ def program_folder() -> Path:
     return Path(optional("PROGRAM_PATH", "program"))
 
 
+def contracts_folder() -> Path:
+    """Where the event contracts are: CONTRACTS_PATH, or `events/contracts` in the function's folder."""
+    return Path(optional("CONTRACTS_PATH", "events/contracts"))
+
+
 def pairs(name: str) -> dict[str, str]:
     """`a=1,b=2` as a mapping. Raises SettingsError when it is missing or misshapen."""
     entries = [entry.strip().partition("=") for entry in required(name).split(",")]
