@@ -31,6 +31,7 @@ from regulars.domain.identity import normalised_email, normalised_phone
 from regulars.domain.instants import from_millis
 from regulars.domain.money import currency_exponent
 from regulars.domain.orders import OrderEntry, entry_of, order_key
+from regulars.domain.surveys import SURVEY_ANSWERED, traits_of_answer
 from regulars.domain.times import parse_instant
 from regulars.domain.values import value
 
@@ -75,7 +76,7 @@ class ConsentRecord:
 @value(frozen=True, slots=True)
 class CartLine:
     """A product in the cart as last heard of; `quantity` 0 means taken out. `price_minor` is in the program's
-    currency."""
+    currency; `category` is the product's first."""
 
     quantity: int
     at: datetime
@@ -83,6 +84,7 @@ class CartLine:
     price_minor: int | None = None
     url: str | None = None
     image_url: str | None = None
+    category: str | None = None
 
 
 @value(frozen=True, slots=True)
@@ -157,6 +159,9 @@ def fact_of(event: Event, *, currency: str, nodes: Sequence[str] | None = None) 
     name = _CALL_NAMES.get(kind) or event.name or ""
     cart, touched, checkout, cleared = _cart_of(event, name, currency)
     third_party = QUALITY in event.context and is_third_party(event)
+    traits = _traits_of(event) if event.traits else {}
+    if name == SURVEY_ANSWERED:
+        traits |= traits_of_answer(event.properties, event.timestamp)
     order = None
     if kind is ORDER and trust is not PUBLIC:
         order = (order_key(event.source, event.properties["order_id"]), entry_of(event.properties))
@@ -167,7 +172,7 @@ def fact_of(event: Event, *, currency: str, nodes: Sequence[str] | None = None) 
         event.received_at,
         kind is not SYSTEM and trust is not BY_SYSTEM,
         trust is IMPORTED,
-        _traits_of(event) if event.traits else {},
+        traits,
         _consents_of(event, name) if not third_party else _refusals_of(event, name),
         tuple(nodes[1:]),
         cart,
@@ -176,8 +181,8 @@ def fact_of(event: Event, *, currency: str, nodes: Sequence[str] | None = None) 
         cleared,
         order,
         _suppressed_of(event, name),
-        event.source if event.traits else "",
-        third_party and bool(event.traits),
+        event.source if traits else "",
+        third_party and bool(traits),
     )
 
 
@@ -361,9 +366,11 @@ def _cart_line(product: dict[str, Any], at: datetime, currency: str, *, removed:
         quantity=0 if removed else int(quantity) if whole else 1,
         at=at,
         name=_text(product.get("name")),
-        price_minor=_price(product.get("price"), currency),
+        # A line that names another currency has no price in the program's.
+        price_minor=_price(product.get("price"), currency) if product.get("currency") in (None, currency) else None,
         url=_text(product.get("url")),
         image_url=_text(product.get("image_url")),
+        category=_text(product.get("category")),
     )
 
 

@@ -30,8 +30,9 @@ def consent_from_doc(doc: list[Any]) -> ConsentRecord:
 
 
 def line_to_doc(line: CartLine) -> list[Any]:
-    """A compact JSON array in field order."""
-    return [line.quantity, to_millis(line.at), line.name, line.price_minor, line.url, line.image_url]
+    """A compact JSON array in field order, without the category where there is none."""
+    doc = [line.quantity, to_millis(line.at), line.name, line.price_minor, line.url, line.image_url]
+    return doc if line.category is None else [*doc, line.category]
 
 
 def line_from_doc(doc: list[Any]) -> CartLine:

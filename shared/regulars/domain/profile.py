@@ -310,4 +310,5 @@ def _runs_merged(one: tuple[tuple[int, int], ...], other: tuple[tuple[int, int],
 
 
 def _line_rank(line: CartLine) -> tuple[Any, ...]:
-    return line.at, line.quantity, line.name or "", line.price_minor or 0, line.url or "", line.image_url or ""
+    shown = line.name or "", line.price_minor or 0, line.url or "", line.image_url or "", line.category or ""
+    return line.at, line.quantity, *shown
