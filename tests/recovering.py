@@ -24,7 +24,7 @@ def projection(store: MemoryCustomerStore) -> dict[str, tuple[str, str]]:
     """Every node's profile and orders as text, without the ids that were seen (they are no part of the value)."""
     found = {}
     for node, head in store.scan():
-        fragment = head.fragment()
+        fragment = head.fragment(node)
         found[node] = (profile_text(replace(fragment.profile, seen={})), orders_text(fragment.orders))
     return found
 

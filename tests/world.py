@@ -147,7 +147,7 @@ class World:
         program = self.programs.current()
         nearby = Neighbourhood(self.store, [node], {}, program.identity)
         members, heads = nearby.members(node), nearby.heads
-        fragments = [heads[member].fragment() for member in sorted(members)]
+        fragments = [heads[member].fragment(member) for member in sorted(members)]
         return customer_of(
             strongest(members), fragments, plan=program.compiled.plan, currency=program.currency, now=self.clock.now()
         )

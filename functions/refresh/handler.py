@@ -1,20 +1,22 @@
-"""Refresh, every night: population thresholds, and the customers whom a new threshold moves."""
+"""Refresh, every night: population thresholds, and somewhat later the customers whom new ones move."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from regulars.runtime.compose import refresh as compose
+from regulars.runtime.compose import announce as compose_announce
+from regulars.runtime.compose import refresh as compose_refresh
 from regulars.runtime.observability import count, logger, metrics
 
-_refresh = compose()
+_refresh = compose_refresh()
+_announce = compose_announce()
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context
-def handler(_event: dict[str, Any], _context: object) -> dict[str, int]:
-    """An EventBridge schedule's event, whose content does not matter."""
-    report = _refresh()
+def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
+    """A schedule's event: EventBridge's own, or `{"announce": true}`."""
+    report = _announce() if event.get("announce") is True else _refresh()
     count("CustomersMeasured", report.customers)
     count("CustomersMoved", report.changed)
     return {"customers": report.customers, "parameters_version": report.version, "changed": report.changed}

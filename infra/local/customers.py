@@ -62,7 +62,7 @@ class Customers:
         """Every customer, the one seen last first."""
         with self._cloud.lock:
             heads = dict(self._store.scan())
-            links = {node: head.fragment().profile.links for node, head in heads.items()}
+            links = {node: head.links for node, head in heads.items()}
             roots = partition(links, self._programs.current().identity)
             stories = [self._story(root, members, heads) for root, members in roots.items()]
         return sorted(stories, key=lambda story: cast("datetime", story.customer.value("last_seen")), reverse=True)
@@ -73,7 +73,7 @@ class Customers:
 
     def _story(self, root: str, members: frozenset[str], heads: dict[str, Head]) -> Story:
         program = self._programs.current().compiled
-        fragments = [heads[node].fragment() for node in sorted(members) if node in heads]
+        fragments = [heads[node].fragment(node) for node in sorted(members) if node in heads]
         now = SystemClock().now()
         customer = customer_of(root, fragments, plan=program.plan, currency=program.currency, now=now)
         stored = heads[root].state if root in heads else None

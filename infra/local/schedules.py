@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """One EventBridge rule. `period` for a rate, `cron` (five fields, UTC) otherwise."""
+    """One EventBridge rule. `period` for a rate, `cron` (five fields, UTC) otherwise. `input`: what the target gets
+    instead of EventBridge's own event, where the template says so."""
 
     name: str
     rule_arn: str
@@ -29,6 +31,7 @@ class Schedule:
     cron: str
     retries: int
     failure_queue: str | None
+    input: str | None = None
 
     def next_after(self, instant: datetime) -> datetime:
         """The first slot strictly after `instant`. Rates count from 1970 (on AWS: from the rule's creation)."""
@@ -38,6 +41,9 @@ class Schedule:
 
     def envelope(self, slot: datetime) -> dict[str, Any]:
         """The event of one slot."""
+        if self.input is not None:
+            given: dict[str, Any] = json.loads(self.input)
+            return given
         return {
             "version": "0",
             "id": str(uuid4()),
@@ -79,7 +85,14 @@ def schedules(stack: Stack, functions: dict[str, str]) -> list[Schedule]:
         retries, failure_queue = _on_failure(stack, functions[target["Arn"]], functions)
         result.append(
             Schedule(
-                logical, stack.get_att(logical, "Arn"), functions[target["Arn"]], period, cron, retries, failure_queue
+                logical,
+                stack.get_att(logical, "Arn"),
+                functions[target["Arn"]],
+                period,
+                cron,
+                retries,
+                failure_queue,
+                target.get("Input"),
             )
         )
     return result

@@ -89,7 +89,7 @@ def test_what_is_put_is_read(store: Store) -> None:
     assert head.state is not None
     assert head.state.value == state
     assert heads[OTHER].profile is None
-    assert heads[OTHER].fragment().profile == Profile()
+    assert heads[OTHER].fragment(OTHER).profile == Profile()
 
 
 def test_a_put_that_finds_another_version_is_refused(store: Store) -> None:

@@ -109,8 +109,10 @@ def test_the_refresh_moves_only_those_between_the_thresholds(cloud: LocalCloud) 
     for number in range(1, 31):
         place_order(cloud, order(number, f"{number * 10}.00", "2026-11-22T09:00:00Z"))
     cloud.settle()
-    reply = run(cloud, "refresh/nightly")
-    assert reply == {"customers": 30, "parameters_version": 2, "changed": 4}
+    assert run(cloud, "refresh/nightly") == {"customers": 30, "parameters_version": 1, "changed": 0}
+    assert run(cloud, "refresh/afterwards") == {"customers": 0, "parameters_version": 1, "changed": 0}
+    cloud.advance(to=cloud.now + timedelta(minutes=5))
+    assert run(cloud, "refresh/afterwards") == {"customers": 30, "parameters_version": 2, "changed": 4}
     cloud.advance(to=cloud.now + timedelta(minutes=5))
     states = [json.loads(item["doc"]["S"]) for item in items(cloud, "STATE")]
     assert sum("big_spender" in state["memberships"] for state in states) == 4

@@ -58,7 +58,7 @@ def customers(cloud: LocalCloud) -> dict[str, Any]:
     store = DynamoCustomerStore(cloud.client("dynamodb"), cloud.table_name)
     found = {}
     for node, head in store.scan():
-        fragment = head.fragment()
+        fragment = head.fragment(node)
         fragment.profile.seen = {}  # a set, written in order of arrival
         state = head.state.value if head.state else None
         found[node] = (

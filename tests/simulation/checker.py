@@ -85,11 +85,11 @@ def _read(simulation: Simulation) -> _Found:
     events = [event for key in log.keys() for event in log.read(key)]  # noqa: SIM118 a method, no dict
     rows = [row for key in log.bad_keys() for row in log.read_bad(key)]
     heads = dict(DynamoCustomerStore(cloud.client("dynamodb"), cloud.table_name).scan())
-    links = {node: head.fragment().profile.links for node, head in heads.items()}
+    links = {node: head.links for node, head in heads.items()}
     customers: dict[str, tuple[Customer, CustomerState | None]] = {}
     plan = _plan()
     for root, members in partition(links, IdentityRules()).items():
-        fragments = [heads[member].fragment() for member in sorted(members)]
+        fragments = [heads[member].fragment(member) for member in sorted(members)]
         customer = customer_of(root, fragments, plan=plan, currency="USD", now=cloud.now)
         state = heads[root].state
         customers[root] = (customer, state.value if state else None)

@@ -19,8 +19,10 @@ from urllib.parse import urlencode
 from infra.local import LocalCloud
 from infra.local.cloud import _by_window
 from infra.local.queues import put_message
+from infra.local.schedules import Schedule as ScheduledRun
 from regulars.adapters.memory.secrets import MemorySecrets
 from regulars.adapters.tokens import SignedTokens
+from regulars.application.refresh import SETTLED
 from regulars.domain.identity import NodeKind, node_id
 from regulars.domain.sends import Channel, Subscription
 from regulars.runtime.recovery import redrive
@@ -42,6 +44,9 @@ HORIZON = START + timedelta(hours=3)
 REST = timedelta(hours=6)
 _MAX_STEPS = 20_000
 _MAX_TRIES = 6
+_ANNOUNCES = 0.4
+"""Share of the refresh's runs that announce."""
+_REFRESHES = 2
 _DOOMED = 0.01
 """Share of invocations whose time is over in the middle, where there are faults at all."""
 _OWN_SEGMENT = """
@@ -147,6 +152,8 @@ class Simulation:
             self.adversary.counts["redriven"] += 1
             redrive(self.cloud.stack.name, self.cloud.bucket_name, self.cloud.table_name)()
             self.cloud.advance(by=REST, stride=timedelta(minutes=10))
+        self.cloud._run(self._schedule_of("refresh", announces=True), self.cloud.now)
+        self.cloud.settle()
 
     # ------------------------------------------------------------------ the adversary's moves
 
@@ -218,12 +225,17 @@ class Simulation:
 
     def _refresh(self) -> None:
         for _ in range(2 if self.adversary.does("two refreshes at once", 0.5) else 1):
-            self._run_schedule("refresh")
+            self._run_schedule("refresh", announces=self.chance.random() < _ANNOUNCES)
 
-    def _run_schedule(self, function: str) -> None:
-        schedule = next(one for one in self.cloud._schedules if one.function == function)
+    def _run_schedule(self, function: str, *, announces: bool = False) -> None:
+        schedule = self._schedule_of(function, announces=announces)
         slot = self.cloud.now
         self.tasks.start(function, partial(self.cloud._run, schedule, slot))
+
+    def _schedule_of(self, function: str, *, announces: bool = False) -> ScheduledRun:
+        """A function's schedule; of the refresh's two, that which computes or that which announces."""
+        of_function = [one for one in self.cloud._schedules if one.function == function]
+        return next(one for one in of_function if (one.input is not None) == announces)
 
     def _wait(self) -> None:
         """Time passes while things are under way: longer than a message stays invisible, longer than a lease."""
@@ -241,17 +253,26 @@ class Simulation:
         instant, schedule = found
         self.cloud._clock.move_to(max(instant, self.cloud.now))
         if schedule is not None:
-            self._run_schedule(schedule.function)
+            self._run_schedule(schedule.function, announces=schedule.input is not None)
         return True
 
     def _nightly(self) -> bool:
         """What runs every night belongs to every orderly run."""
         if not self.schedule.hostile:
-            for function in ("refresh", "reconcile"):
-                if not self.cloud.invocations[function]:
-                    self._run_schedule(function)
-                    return True
+            if self.cloud.invocations["refresh"] < _REFRESHES:
+                self._wait_for_refresh()
+                return True
+            if not self.cloud.invocations["reconcile"]:
+                self._run_schedule("reconcile")
+                return True
         return False
+
+    def _wait_for_refresh(self) -> None:
+        """New values, then whom they move."""
+        announces = self.cloud.invocations["refresh"] > 0
+        if announces:
+            self.cloud._clock.move_to(self.cloud.now + SETTLED)
+        self._run_schedule("refresh", announces=announces)
 
     def _report(self) -> None:
         """SES tells what became of a message, in an order of its own."""

@@ -261,12 +261,17 @@ def _taken(
             parts[key], facts[key] = value, []
         else:
             parts.setdefault(key, value)
-            facts.setdefault(key, []).extend(change.applied)
-    once = {(fact.id, fact.name): fact for of_part in facts.values() for fact in of_part}
+            facts.setdefault(key, []).extend(_at_home(change.applied, change.node))
+    once = {(fact.id, fact.name, fact.node): fact for of_part in facts.values() for fact in of_part}
     ordered = sorted(once.values(), key=lambda fact: (fact.received_at, fact.id))
     bulk = [change for change in bulk if not change.rebuilt]
     whole = (IMPORT if all(change.imported for change in bulk) else BULK) if bulk else None
     return _fragments(task, parts, heads), ordered, whole
+
+
+def _at_home(facts: Sequence[Fact], node: str) -> list[Fact]:
+    """The facts, with where they were folded wherever that matters."""
+    return [replace(fact, node=node) if fact.consents or fact.links or fact.cuts else fact for fact in facts]
 
 
 def _whole(whole: str | None, task: _Task, absorbed: list[str]) -> str | None:
@@ -331,8 +336,9 @@ def _fragments(
             orders = head.orders.value if head.orders else OrderBook()
         if not isinstance(profile, Profile) or not isinstance(orders, OrderBook):
             raise TypeError("a profile change holds profiles, an orders change order books")
-        fragments.append(Fragment(profile, orders))
-    fragments += [Fragment(_refusals(heads[node])) for node in sorted(_shared_addresses(task, heads))]
+        fragments.append(Fragment(profile, orders, node))
+    shared = sorted(_shared_addresses(task, heads))
+    fragments += [Fragment(_refusals(heads[node]), node=node, own=False) for node in shared]
     return fragments
 
 
@@ -340,7 +346,7 @@ def _shared_addresses(task: _Task, heads: dict[str, Head]) -> frozenset[str]:
     """Addresses of the customer that too many others have too, so that they make nobody one customer."""
     if not task.addresses:  # as mostly; else all profiles would be read for their links alone
         return task.addresses
-    linked = {other for node in task.members if (head := heads[node].profile) for other in head.value.links.known}
+    linked = {other for node in task.members for other in heads[node].links.known}
     return task.addresses & linked
 
 

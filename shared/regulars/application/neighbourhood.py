@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from regulars.domain.links import NO_LINKS, component
+from regulars.domain.links import component
 
 if TYPE_CHECKING:
     from regulars.domain.links import IdentityRules, Links
@@ -48,9 +48,7 @@ class Neighbourhood:
         for node, head in self._store.heads(nodes).items():
             self.heads[node] = head
             if node not in self._neighbours:
-                self._neighbours[node] = self._rules.neighbours(
-                    node, head.profile.value.links if head.profile else NO_LINKS
-                )
+                self._neighbours[node] = self._rules.neighbours(node, head.links)
 
     def _missing(self, nodes: list[str]) -> set[str]:
         """Nodes that must be read yet: their links are not known, or (for those known without reading) their heads.

@@ -1,15 +1,15 @@
 """Refresh: the thresholds that all customers together decide, computed anew each night.
 
-No membership is decided here. New values are published as a new version of the parameters, and only the customers whose
-measure lies between the old and the new value of a threshold are brought up for evaluation: nobody else's verdict can
-change.
+No membership is decided here. New values are published as a new version of the parameters; when they are in force
+everywhere, only the customers whose measure lies between the old and the new value of a threshold are brought up for
+evaluation: nobody else's verdict can change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import orjson
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from regulars.domain.program import CompiledProgram
     from regulars.ports import Clock, CustomerStore, ProgramStore, Queue
 
+SETTLED = timedelta(minutes=5)
+"""After this long every evaluation is under new parameters: each is shorter, and keeps them for a minute."""
 _SEND_AT_ONCE = 500
 
 
@@ -37,12 +39,10 @@ class RefreshReport:
     changed: int
 
 
-def refresh(*, store: CustomerStore, programs: ProgramStore, due: Queue, clock: Clock) -> RefreshReport:
-    """Compute, publish, and bring up who is affected. Safe to run twice, and two at once.
+def refresh(*, store: CustomerStore, programs: ProgramStore, clock: Clock) -> RefreshReport:
+    """Compute and publish. Safe to run twice, and two at once: of two only one's parameters are in force.
 
-    The parameters say since which values not everybody has been brought up; that is taken back last. So a run that dies
-    on the way is finished by the next one (Lambda's own retry, or the next night's), and of two that run at once
-    only the one whose parameters are in force goes on.
+    The parameters say since which values not everybody has been brought up; `announce` takes that back.
     """
     now = clock.now()
     program = programs.current()
@@ -54,20 +54,34 @@ def refresh(*, store: CustomerStore, programs: ProgramStore, due: Queue, clock: 
         name: parameter_value(definition, (of_customer[name] for of_customer in measures.values()))
         for name, definition in program.definitions.items()
     }
-    if values == program.values and not current.unannounced:
+    if values == program.values:
         return RefreshReport(len(measures), current.version, 0)
-    before = (*current.unannounced, program.values)
-    announced = ProgramParameters(current.version + 1, now, values, before)
-    if not programs.publish(announced):
-        return RefreshReport(len(measures), current.version, 0)
-    affected = [root for root, mine in measures.items() if _is_touched(mine, (*before, values))]
+    fresh = ProgramParameters(current.version + 1, now, values, (*current.unannounced, program.values))
+    published = programs.publish(fresh)
+    return RefreshReport(len(measures), fresh.version if published else current.version, 0)
+
+
+def announce(*, store: CustomerStore, programs: ProgramStore, due: Queue, clock: Clock) -> RefreshReport:
+    """Bring up whoever new values may move, once every evaluation is under them.
+
+    Whom they move is looked at only then (SETTLED after they were published): somebody whose measure changes before may
+    be evaluated under the old values once more. What is unannounced is taken back last, so a run that dies on the way
+    is finished by the next one. Safe to run twice, and two at once.
+    """
+    now = clock.now()
+    program = programs.current()
+    current = program.parameters
+    if not current.unannounced or (current.computed_at is not None and now - current.computed_at < SETTLED):
+        return RefreshReport(0, current.version, 0)
+    measures = dict(_measures(store, program.compiled, now))
+    thresholds = (*current.unannounced, program.values)
+    affected = [root for root, mine in measures.items() if _is_touched(mine, thresholds)]
     messages = [
-        QueueMessage(orjson.dumps({"v": 1, "node": root, "parameters": announced.version}).decode())
-        for root in affected
+        QueueMessage(orjson.dumps({"v": 1, "node": root, "parameters": current.version}).decode()) for root in affected
     ]
     for start in range(0, len(messages), _SEND_AT_ONCE):
         due.send(messages[start : start + _SEND_AT_ONCE])
-    done = replace(announced, version=announced.version + 1, unannounced=())
+    done = replace(current, version=current.version + 1, unannounced=())
     programs.publish(done)
     return RefreshReport(len(measures), done.version, len(affected))
 
@@ -86,7 +100,7 @@ def _measures(store: CustomerStore, program: CompiledProgram, now: datetime) -> 
     kept; the others are put together once all are read."""
     linked: dict[str, Fragment] = {}
     for node, head in store.scan():
-        fragment = head.fragment()
+        fragment = head.fragment(node)
         if fragment.profile.links:
             linked[node] = fragment
         else:

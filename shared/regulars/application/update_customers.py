@@ -198,7 +198,7 @@ def _add_link_facts(works: dict[str, _Work], heads: Mapping[str, Head]) -> None:
     says more than is known here, a cut, a statement of consent."""
     for home, work in list(works.items()):
         head = heads[home]
-        known = head.profile.value.links if head.profile else NO_LINKS
+        known = head.links
         for event_id, (fact, _) in list(work.facts.items()):
             for other in others_of(fact):
                 if not (fact.cuts or fact.consents or says_more(known, other, fact.at, fact.id)):

@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
+from regulars.domain.consents import Said, in_force
 from regulars.domain.facts import GRANTED, CartLine, ConsentRecord, Fact
 from regulars.domain.identity import NodeKind, node_id
 from regulars.domain.instants import day_number, to_millis
+from regulars.domain.links import NO_LINKS, Links
 from regulars.domain.orders import OrderBook
-from regulars.domain.profile import Profile, fold
+from regulars.domain.profile import Profile, fold, links_after, merge_consent
 from regulars.domain.profile import merged as profiles_merged
 from regulars.domain.values import value
 
@@ -21,10 +23,13 @@ Value = bool | int | float | str | datetime | timedelta | None
 
 @value(frozen=True, slots=True)
 class Fragment:
-    """What one node contributes to its customer."""
+    """What one node contributes to its customer. `own`: it is one of the customer's, not an address that others have
+    too."""
 
     profile: Profile = field(default_factory=Profile)
     orders: OrderBook = field(default_factory=OrderBook)
+    node: str = ""
+    own: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,23 @@ class Customer:
     for.
     """
 
-    __slots__ = ("_fields", "_lines", "_orders", "_totals", "book", "churn_band", "currency", "now", "profile", "root")
+    __slots__ = (
+        "_fields", "_lines", "_orders", "_said", "_ties", "_totals", "book", "churn_band", "currency", "now", "profile",
+        "root",
+    )  # fmt: skip
 
-    def __init__(self, root: str, profile: Profile, book: OrderBook, *, currency: str, now: datetime) -> None:
+    def __init__(
+        self,
+        root: str,
+        profile: Profile,
+        book: OrderBook,
+        *,
+        currency: str,
+        now: datetime,
+        said: Said | None = None,
+        ties: Mapping[str, Links] | None = None,
+    ) -> None:
+        """`said` and `ties`: what each node says about consent, and the links of those that are the customer's own."""
         self.root = root
         self.profile = profile
         self.book = book
@@ -55,13 +74,18 @@ class Customer:
         self._orders: list[tuple[datetime, int]] | None = None
         self._totals: tuple[list[datetime], list[int]] | None = None
         self._lines: dict[str, CartLine] | None = None
+        self._said = said or {}
+        self._ties = ties or {}
         self._fields: dict[str, Callable[[Customer], Value]] = _FIELDS
 
     def after(self, facts: Sequence[Fact], plan: Mapping[str, int]) -> Customer:
         """The customer once `facts` are folded in."""
         # A refused order (there are too many) is kept as a bad row by update_customers.
         book, _ = self.book.with_entries([fact.order for fact in facts if fact.order])
-        changed = Customer(self.root, fold(self.profile, facts, plan), book, currency=self.currency, now=self.now)
+        said, ties = _told(self._said, self._ties, facts)
+        changed = Customer(
+            self.root, fold(self.profile, facts, plan), book, currency=self.currency, now=self.now, said=said, ties=ties
+        )
         changed.churn_band = self.churn_band
         if book is self.book:
             changed._orders, changed._totals = self._orders, self._totals
@@ -78,7 +102,7 @@ class Customer:
         kind, _, rest = field.partition(".")
         if kind == "traits":
             trait = self.profile.traits.get(rest)
-            return trait[0] if trait else None
+            return trait.value if trait else None
         if kind == "events":
             return self._counter(rest)
         raise KeyError(field)
@@ -120,17 +144,14 @@ class Customer:
         return f"{to_millis(cart.cleared_at)}:{first}"
 
     def consent(self, channel: str) -> ConsentRecord | None:
-        """The consent in force at `now`; an expired grant is none."""
-        record = self.profile.consents.get(channel)
-        if record and record.status == GRANTED and record.expires_at and record.expires_at <= self.now:
-            return None
-        return record
+        """The consent in force at `now` (regulars.domain.consents)."""
+        return in_force(self._said, self._ties, channel, self.now)
 
     def next_consent_expiry(self) -> datetime | None:
         """When the next grant lapses by itself."""
         expiries = [
             record.expires_at
-            for record in self.profile.consents.values()
+            for record in self._said.values()
             if record.status == GRANTED and record.expires_at and record.expires_at > self.now
         ]
         return min(expiries, default=None)
@@ -141,7 +162,7 @@ class Customer:
         if trait is None:
             return None
         kind = NodeKind.EMAIL if channel == "email" else NodeKind.PHONE
-        return Address(str(trait[0]), node_id(kind, str(trait[0])))
+        return Address(str(trait.value), node_id(kind, str(trait.value)))
 
     def suppression(self, address: Address) -> str | None:
         """Why a provider told us not to write to this address again, or None."""
@@ -173,10 +194,28 @@ def customer_of(
 ) -> Customer:
     """The customer made of its nodes' fragments, whatever their order."""
     profile, book = None, OrderBook()
+    said: Said = {}
+    ties: dict[str, Links] = {}
     for fragment in fragments:
         profile = fragment.profile if profile is None else profiles_merged(profile, fragment.profile, plan)
         book = book.merged(fragment.orders)
-    return Customer(root, profile or Profile(), book, currency=currency, now=now)
+        said.update(((fragment.node, channel), record) for channel, record in fragment.profile.consents.items())
+        if fragment.own:
+            ties[fragment.node] = fragment.profile.links
+    return Customer(root, profile or Profile(), book, currency=currency, now=now, said=said, ties=ties)
+
+
+def _told(said: Said, ties: Mapping[str, Links], facts: Sequence[Fact]) -> tuple[Said, Mapping[str, Links]]:
+    """What facts say about consent, and what they link, node by node."""
+    for fact in facts:
+        if fact.consents:
+            known = {channel: record for (node, channel), record in said.items() if node == fact.node}
+            for record in fact.consents:
+                merge_consent(known, record)
+            said = {**said, **{(fact.node, channel): record for channel, record in known.items()}}
+        if fact.links or fact.cuts:
+            ties = {**ties, fact.node: links_after(ties.get(fact.node, NO_LINKS), fact)}
+    return said, ties
 
 
 def _revenue(customer: Customer) -> int:
@@ -251,7 +290,7 @@ _FIELDS: dict[str, Callable[[Customer], Value]] = {
 
 def template_variables(customer: Customer) -> dict[str, Any]:
     """What a message template may say about the customer; each key is always there, None where nothing is known."""
-    traits: dict[str, Any] = {name: value for name, (value, _) in customer.profile.traits.items()}
+    traits: dict[str, Any] = {name: trait.value for name, trait in customer.profile.traits.items()}
     lines = customer.open_lines()
     last = customer.value("orders.last_at")
     cart = None

@@ -190,7 +190,6 @@ class _Run:
             record = decide_message(campaign, waited[campaign.name], self.customer, state, program=self.program)
             if record is None:
                 continue
-            state.decided[record["send_key"]] = now
             state.outbox.append(OutboxEntry(record["send_key"], OutboxKind.SEND, record))
             if "withheld" not in record:
                 state.sends.append((now, record["channel"]))

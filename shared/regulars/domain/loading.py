@@ -11,7 +11,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from regulars.domain import sources
 from regulars.domain.errors import BadInputError
+from regulars.domain.identity_rules import IdentityDefinition
 from regulars.domain.money import currency_exponent
 from regulars.domain.parameters import ParameterDefinition, ProgramParameters
 from regulars.domain.program import Campaign, ChurnModel, FrequencyCap, Name, Program, Segment
@@ -27,9 +29,11 @@ _SECTIONS: dict[str, TypeAdapter[Any]] = {
     "segments": TypeAdapter(tuple[Segment, ...]),
     "campaigns": TypeAdapter(tuple[Campaign, ...]),
     "frequency_cap": TypeAdapter(FrequencyCap),
+    "identity": TypeAdapter(IdentityDefinition),
 }
 _ABSENT: dict[str, Any] = {
     "parameters": {}, "churn": ChurnModel(), "segments": (), "campaigns": (), "frequency_cap": None,
+    "identity": IdentityDefinition(),
 }  # fmt: skip
 
 
@@ -63,6 +67,7 @@ def load_program(files: Mapping[str, object], parameters: ProgramParameters | No
     Raises BadInputError `bad_program` whose detail names file, path and fix of everything that is wrong.
     """
     draft = _Draft(_merged(files))
+    _check_sources(draft, files)
     currency = _currency(draft)
     draft.context = RuleContext(currency=currency)
     definitions = draft.read("parameters")
@@ -79,6 +84,7 @@ def load_program(files: Mapping[str, object], parameters: ProgramParameters | No
         definitions=definitions,
         parameters=parameters or ProgramParameters(),
         frequency_cap=cap,
+        identity=draft.read("identity").rules(),
     )
     _check_names(draft, program)
     if draft.problems:
@@ -90,7 +96,7 @@ def load_program(files: Mapping[str, object], parameters: ProgramParameters | No
 def _merged(files: Mapping[str, object]) -> dict[str, tuple[str, Any]]:
     """Section name to file name and data. Raises BadInputError on anything but known sections, each in one file."""
     sections: dict[str, tuple[str, Any]] = {}
-    known = ("currency", *_SECTIONS)
+    known = ("currency", *_SECTIONS, *sources.SECTIONS)
     for file, data in sorted(files.items()):
         if problem := bounds_problem(data, depth=2 * MAX_DEPTH + 8, nodes=50_000):
             raise BadInputError(BAD_PROGRAM, f"{file}: {problem}")
@@ -103,6 +109,14 @@ def _merged(files: Mapping[str, object]) -> dict[str, tuple[str, Any]]:
                 raise BadInputError(BAD_PROGRAM, f"{file}: {section}: stands in {sections[section][0]} already")
             sections[section] = (file, value)
     return sections
+
+
+def _check_sources(draft: _Draft, files: Mapping[str, object]) -> None:
+    """They decide nothing, and so are no part of the program; ingest reads them itself."""
+    try:
+        sources.load_sources(files)
+    except BadInputError as error:
+        draft.problems.append(error.detail)
 
 
 def _currency(draft: _Draft) -> str:
@@ -143,5 +157,5 @@ def _repeated(names: Iterable[str]) -> list[str]:
 
 
 def _source(draft: _Draft) -> str:
-    data = {section: value for section, (_, value) in draft.sections.items()}
+    data = {section: value for section, (_, value) in draft.sections.items() if section not in sources.SECTIONS}
     return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:32]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,8 @@ def decide_message(
 ) -> dict[str, Any] | None:
     """The send record's document, to be sent or (with `withheld`) not; None when there is nothing to decide.
 
+    Marks the occasion as decided in `state`.
+
     Nothing: the customer left the segment while the campaign waited, or this occasion was decided before. The reason
     codes of `withheld` are documented in docs/reasons.md.
     """
@@ -29,9 +32,12 @@ def decide_message(
         return None
     address = customer.address(campaign.channel)
     node = address.node if address else customer.root
-    key = send_key(campaign=campaign.name, address_node=node, occurrence=_occurrence(campaign, customer))
-    if key in state.decided:
+    occurrence = _occurrence(campaign, customer)
+    occasion = occasion_of(campaign, occurrence, reachable=address is not None)
+    if occasion in state.decided:
         return None
+    state.decided[occasion] = now
+    key = send_key(campaign=campaign.name, address_node=node, occurrence=occurrence)
     trace: list[Check] = [
         {
             "check": "segment",
@@ -61,6 +67,13 @@ def decide_message(
         program_version=program.version,
     )
     return send_record_to_doc(record)
+
+
+def occasion_of(campaign: Campaign, occurrence: str, *, reachable: bool) -> str:
+    """What a customer is decided about once. Not the address: who has two, because two customers turned out to be one or
+    because it changed, hears of an occasion once. That there was none at all is decided separately."""
+    said = f"{campaign.name}\n{occurrence}\n{reachable}"
+    return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 
 def _occurrence(campaign: Campaign, customer: Customer) -> str:

@@ -135,7 +135,7 @@ def _apply(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:
     if fact.traits:
         _merge_traits(profile.traits, _told(fact))
     for record in fact.consents:
-        _merge_consent(profile.consents, record)
+        merge_consent(profile.consents, record)
     if fact.links or fact.cuts:
         profile.links = links_after(profile.links, fact)
     if fact.cart_touched_at or fact.cart_cleared_at:
@@ -183,7 +183,7 @@ def merged(one: Profile, other: Profile, plan: Mapping[str, int]) -> Profile:
         result.counters[name] = _counters_merged(result.counters.get(name), counter, plan.get(name, 0))
     _merge_traits(result.traits, other.traits)
     for record in other.consents.values():
-        _merge_consent(result.consents, record)
+        merge_consent(result.consents, record)
     result.links = links_merged(one.links, other.links)
     result.cart = carts_merged(one.cart, other.cart)
     _merge_suppressed(result.suppressed, other.suppressed)
@@ -254,7 +254,7 @@ def _consent_rank(record: ConsentRecord) -> tuple[datetime, bool, str]:
     return record.at, record.status == DENIED, record.event_id
 
 
-def _merge_consent(consents: dict[str, ConsentRecord], record: ConsentRecord) -> None:
+def merge_consent(consents: dict[str, ConsentRecord], record: ConsentRecord) -> None:
     """The last statement wins; of two at the same instant the stricter one."""
     known = consents.get(record.channel)
     if known is None or _consent_rank(record) > _consent_rank(known):

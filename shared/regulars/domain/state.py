@@ -52,8 +52,8 @@ class CustomerState:
     """One customer's state. Treat as a value: the engine works on a copy.
 
     `clock` is the last instant decided; `flips_at` the earliest at which a verdict could change or a wait ends with
-    nothing new happening; `relay_by` is when the outbox is looked after if the stream lost it; `decided` maps send
-    keys to when they were decided (newest MAX_DECIDED); `sends` lists (instant, channel) of decided sends as far back
+    nothing new happening; `relay_by` is when the outbox is looked after if the stream lost it; `decided` maps
+    occasions (messaging.occasion_of) to when they were decided (newest MAX_DECIDED); `sends` lists (instant, channel) of decided sends as far back
     as the frequency cap looks; `evaluated` maps `node:PROFILE|ORDERS` to the item version taken in; `merged_into`
     names the root that took this state over.
     """

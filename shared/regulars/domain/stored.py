@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from regulars.domain.customer import Fragment
 from regulars.domain.facts import Fact
+from regulars.domain.links import NO_LINKS, Links
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
 from regulars.domain.state import CustomerState
@@ -80,12 +81,18 @@ class Head:
     orders: Stored[OrderBook] | None = None
     state: Stored[CustomerState] | None = None
 
-    def fragment(self) -> Fragment:
-        """The node's fold without storage details; empty where nothing is stored."""
+    def fragment(self, node: str) -> Fragment:
+        """The fold of `node`, whose head this is, without storage details; empty where nothing is stored."""
         return Fragment(
             profile=self.profile.value if self.profile else Profile(),
             orders=self.orders.value if self.orders else OrderBook(),
+            node=node,
         )
+
+    @property
+    def links(self) -> Links:
+        """What the node knows of its neighbours."""
+        return self.profile.value.links if self.profile else NO_LINKS
 
 
 @value(frozen=True, slots=True)

@@ -1,0 +1,62 @@
+"""Which consent is in force for a customer who is several identifiers.
+
+Within one identifier the last statement wins (regulars.domain.profile). Between identifiers the stricter one does: two
+people's answers, or one person's before anybody knew, are no reason to write to somebody who said no. What is said
+later takes a refusal back, once the identifiers were known to be one person's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from regulars.domain.facts import DENIED, GRANTED, ConsentRecord
+from regulars.domain.links import Links, is_cut
+
+Said = dict[tuple[str, str], ConsentRecord]
+"""(node, channel) to what was last said there."""
+
+
+def is_lapsed(record: ConsentRecord, now: datetime) -> bool:
+    """Whether a grant was for a time that is over."""
+    return record.status == GRANTED and record.expires_at is not None and record.expires_at <= now
+
+
+def in_force(said: Said, ties: Mapping[str, Links], channel: str, now: datetime) -> ConsentRecord | None:
+    """The statement about a channel that counts at `now`, None where there is none or it lapsed.
+
+    `ties` holds the links of the nodes that are the customer's own; who said no elsewhere (an address that others have
+    too) is never overruled.
+    """
+    records = [(node, record) for (node, of), record in said.items() if of == channel]
+    if not records:
+        return None
+    grants = [(node, record) for node, record in records if record.status == GRANTED]
+    refusals = [
+        record
+        for node, record in records
+        if record.status == DENIED and not any(_takes_back(grant, (node, record), ties) for grant in grants)
+    ]
+    standing = refusals or [record for _, record in grants if not is_lapsed(record, now)]
+    return max(standing, key=lambda record: (record.at, record.event_id), default=None)
+
+
+def _takes_back(
+    grant: tuple[str, ConsentRecord], refusal: tuple[str, ConsentRecord], ties: Mapping[str, Links]
+) -> bool:
+    """Whether a grant is later than a refusal, and was given when both identifiers were known to be one person's."""
+    (giver, given), (refuser, refused) = grant, refusal
+    return given.at > refused.at and refuser in _known_as_one(giver, given.at, ties)
+
+
+def _known_as_one(start: str, at: datetime, ties: Mapping[str, Links]) -> set[str]:
+    """The nodes that events up to `at` linked to `start`."""
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        node = waiting.pop()
+        if node not in found and node in ties:
+            found.add(node)
+            links = ties[node]
+            waiting += [other for other, link in links.known.items() if link.at <= at and not is_cut(links, other)]
+    return found
