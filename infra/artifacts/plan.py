@@ -56,6 +56,7 @@ ARTIFACTS = {
     for artifact in (
         _artifact("collect", services=("sqs",)),
         _artifact("receive_orders", services=("sqs", "secretsmanager")),
+        _artifact("fetch_shop", "urllib3", services=("sqs", "secretsmanager")),
         _artifact(
             "ingest",
             "crawler-user-agents",

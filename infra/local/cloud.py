@@ -30,7 +30,7 @@ from infra.local.resources import create
 from infra.local.schedules import Schedule, schedules
 from infra.local.server import Server, Site
 from infra.local.streams import StreamSource, due_instants, stream_sources
-from infra.local.template import REGION, TEMPLATE, Stack
+from infra.local.template import EVERYTHING, REGION, TEMPLATE, Stack
 from infra.local.throttling import Throttle
 
 DEFAULT_START: Final = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -90,7 +90,8 @@ class LocalCloud:
             opening.enter_context(mock_aws(config={"core": {"reset_boto3_session": False}}))
             self._clock = MovableClock(start, ticking=ticking)
             opening.callback(self._clock.close)
-            self.stack = Stack(template, parameters=parameters)
+            everything = EVERYTHING if template == TEMPLATE else {}
+            self.stack = Stack(template, parameters={**everything, **(parameters or {})})
             create(self.stack)
             environment = {
                 "PROGRAM_PATH": str(REPOSITORY / "program"),

@@ -17,6 +17,8 @@ from unittest import mock
 
 import yaml
 
+EVERYTHING: Final = {"BigCommerce": "yes"}
+"""Parameters that add what not every deployment has."""
 TEMPLATE: Final = Path(__file__).parents[1] / "template.yaml"
 REGION: Final = "us-east-1"
 ACCOUNT: Final = "123456789012"  # moto's default account

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from regulars.application.send_messages import SendMessages
     from regulars.application.unsubscribe_page import UnsubscribePage
     from regulars.application.update_customers import UpdateCustomers
+    from regulars.application.webhooks.fetching import FetchReport
 
 
 def ingest() -> Callable[[Sequence[tuple[str, str]]], IngestReport]:
@@ -258,7 +259,11 @@ def s3_config() -> Config:
 
 
 def receive_orders() -> ReceiveOrders:
-    """Signed orders into the queue EVENTS_QUEUE_URL; ORDER_SECRET_PREFIX and a source's name call its secret."""
+    """Signed webhooks into the queue EVENTS_QUEUE_URL; ORDER_SECRET_PREFIX and a source's name call its secret.
+
+    FETCHES_QUEUE_URL (optional) takes what must be fetched from a shop; SHOP_CURRENCY (optional) is that of product
+    prices that name none.
+    """
     import botocore.session
     from botocore.config import Config
 
@@ -268,10 +273,31 @@ def receive_orders() -> ReceiveOrders:
 
     config = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
     secrets = botocore.session.get_session().create_client("secretsmanager", config=config)
+    sqs, fetches = sqs_client(), optional("FETCHES_QUEUE_URL", "")
     return ReceiveOrders(
         secrets=SecretsManager(secrets),
         secret_prefix=required("ORDER_SECRET_PREFIX"),
-        queue=SqsQueue(sqs_client(), required("EVENTS_QUEUE_URL")),
+        queue=SqsQueue(sqs, required("EVENTS_QUEUE_URL")),
+        fetches=SqsQueue(sqs, fetches) if fetches else None,
+        shop_currency=optional("SHOP_CURRENCY", "") or None,
+    )
+
+
+def fetch_shop() -> Callable[[Sequence[tuple[str, str]]], FetchReport]:
+    """From BigCommerce's API at BIGCOMMERCE_URL into the queue EVENTS_QUEUE_URL: takes (message id, body) pairs.
+    API_SECRET_PREFIX and a source's name call the secret with its account."""
+    import botocore.session
+
+    from regulars.adapters.aws.queue import SqsQueue, sqs_client
+    from regulars.adapters.aws.secrets import SecretsManager
+    from regulars.adapters.shop_api import BigCommerceApi
+    from regulars.application.webhooks.fetching import FetchShop
+
+    secrets = SecretsManager(botocore.session.get_session().create_client("secretsmanager"))
+    return FetchShop(
+        api=BigCommerceApi(secrets, secret_prefix=required("API_SECRET_PREFIX"), url=required("BIGCOMMERCE_URL")),
+        events=SqsQueue(sqs_client(), required("EVENTS_QUEUE_URL")),
+        shop_currency=optional("SHOP_CURRENCY", "") or None,
     )
 
 
