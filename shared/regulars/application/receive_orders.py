@@ -38,12 +38,14 @@ _UNAUTHORIZED = {"RequestsUnauthorized": 1}
 class ReceiveOrders:
     """The webhooks of one deployment. The secret of a source is called `<secret_prefix><source>`.
 
-    `fetches` takes what must be fetched from a shop's API; `shop_currency` is that of product prices that name none.
+    `fetches` takes what must be fetched from a shop's API (None: such shops are told to come again); `shop_currency`
+    is that of product prices that name none.
     """
 
     def __init__(
-        self, *, secrets: Secrets, secret_prefix: str, queue: Queue, fetches: Queue, shop_currency: str | None = None
-    ) -> None:
+        self, *, secrets: Secrets, secret_prefix: str, queue: Queue,
+        fetches: Queue | None = None, shop_currency: str | None = None,
+    ) -> None:  # fmt: skip
         self._secrets = secrets
         self._prefix = secret_prefix
         self._queue = queue
@@ -129,6 +131,8 @@ class ReceiveOrders:
         """None once the queue knows what to fetch; 503 when it does not."""
         if found.fetch is None:
             return None
+        if self._fetches is None:
+            return _unavailable("FetchesUnavailable")
         try:
             self._fetches.send([fetch_message(found.fetch, webhook)])
         except (TransientError, PermanentError):

@@ -1,0 +1,1 @@
+"""Signed order webhooks -> SQS events."""
