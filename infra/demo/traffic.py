@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
-from regulars.application.receive_orders import SIGNATURE_HEADER, TIMESTAMP_HEADER, signature_of
+from regulars.application.webhooks.signatures import SIGNATURE_HEADER, TIMESTAMP_HEADER, signature_of
 from regulars.domain.instants import from_millis, iso
 from regulars.domain.money import decimal_text
 

@@ -20,7 +20,7 @@ from werkzeug.wrappers import Request
 
 from infra.local import LocalCloud
 from infra.local.server import answer
-from regulars.application.receive_orders import SIGNATURE_HEADER, signature_of
+from regulars.application.webhooks.signatures import SIGNATURE_HEADER, signature_of
 from tests.credentials import unsubscribe_token
 from tests.soak.completing import completed
 

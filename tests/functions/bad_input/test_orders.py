@@ -12,7 +12,7 @@ import pytest
 
 from regulars.adapters.aws.lake import S3EventLog
 from regulars.adapters.items import parsed_orders
-from regulars.application.receive_orders import signature_of
+from regulars.application.webhooks.signatures import signature_of
 from regulars.domain.events import EventType
 from tests.functions.bad_input.conftest import Endpoint, Outcome
 from tests.functions.bad_input.payloads import BAD_ORDERS, NO_OBJECT, NOT_JSON
