@@ -254,7 +254,7 @@ class TestHttpApi:
             "GET /v1/projects/{key}/settings", "OPTIONS /v1/projects/{key}/settings",
             "GET /analytics.js/v1/{key}/analytics.min.js", "POST /api/s/{call}", "OPTIONS /api/s/{call}",
             "GET /sourceConfig", "OPTIONS /sourceConfig", "GET /sourceConfig/", "OPTIONS /sourceConfig/",
-            "POST /webhooks/orders/{source}", "GET /unsubscribe", "POST /unsubscribe",
+            "POST /webhooks/orders/{source}", "POST /webhooks/events/{source}", "GET /unsubscribe", "POST /unsubscribe",
         }  # fmt: skip
 
     def test_collect_answers_preflights_itself(self) -> None:
