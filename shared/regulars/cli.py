@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
+from regulars.cli_identity import identity, node_argument
 from regulars.domain.errors import PermanentError, TransientError
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from regulars.application.rebuild import RebuildReport
 
 _DAYS = click.DateTime(formats=["%Y-%m-%d"])
-_NODE = re.compile(r"[uepa]_[0-9a-f]{32}")
 _QUEUES = ("events", "landed", "due", "messages", "feedback", "stream", "schedules")
 _BUCKET = click.option("--bucket", envvar="BUCKET_NAME", required=True, help="The lake's bucket (or BUCKET_NAME).")
 _TABLE = click.option("--table", envvar="TABLE_NAME", required=True, help="The customers' table (or TABLE_NAME).")
@@ -28,6 +27,9 @@ _STACK = click.option("--stack", envvar="STACK_NAME", default="regulars", show_d
 @click.group()
 def main() -> None:
     """Operate a deployment of Regulars."""
+
+
+main.add_command(identity)
 
 
 @main.command("replay-bad")
@@ -99,7 +101,7 @@ def rebuild(bucket: str, table: str, customers: tuple[str, ...], *, everybody: b
 
     if bool(customers) == everybody:
         raise click.UsageError("say either --all or --customer")
-    nodes = [_node(text) for text in customers]
+    nodes = [node_argument(text) for text in customers]
     with _trouble(), compose(bucket, table) as use_case:
         report = use_case(EVERYBODY if everybody else use_case.members(nodes), Doing(repair=not dry_run))
     _tell_rebuild(report)
@@ -147,19 +149,6 @@ def _tell_rebuild(report: RebuildReport) -> None:
 
 def _yes(done: bool) -> str:  # noqa: FBT001
     return "yes" if done else "no"
-
-
-def _node(text: str) -> str:
-    """A node id as it is, or made of `kind:value`. Raises click.UsageError when it is neither."""
-    from regulars.domain.identity import NodeKind, node_id, normalised_email, normalised_phone  # noqa: PLC0415
-
-    if _NODE.fullmatch(text):
-        return text
-    kind, _, value = text.partition(":")
-    normalise = {"email": normalised_email, "phone": normalised_phone}.get(kind, str)
-    if kind not in set(NodeKind) or not (normal := normalise(value)):
-        raise click.UsageError("a customer is a node id, or user:ID, email:ADDRESS, phone:+NUMBER, anonymous:ID")
-    return node_id(NodeKind(kind), normal)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from regulars.domain.identity import strongest
 from regulars.domain.links import component
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ class Neighbourhood:
     def members(self, node: str) -> frozenset[str]:
         """The nodes of the customer that a node belongs to."""
         return self._members[node] if node in self._members else component(node, self._neighbours)[0]
+
+    def root(self, node: str) -> str:
+        """The root of the customer that a node belongs to."""
+        return strongest(self.members(node))
 
     def reread(self, nodes: Iterable[str]) -> None:
         """Read heads again, after a lost race."""

@@ -50,6 +50,7 @@ _EMAIL = re.compile(r"[^\s@<>,;:\"]{1,64}@[^\s@<>,;:\"]+\.[^\s@<>,;:\".]{2,63}")
 _MAX_EMAIL = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets, with its brackets
 _PHONE = re.compile(r"\+[1-9]\d{6,14}")
 _PHONE_NOISE = str.maketrans("", "", " -.()/\u00a0")
+_NODE = re.compile(r"[upelsad]_[0-9a-f]{32}")
 _BLOCKED = re.compile(r"[0-]*|-1|null|none|undefined|nil|nan|anonymous|guest|\[object object\]", re.IGNORECASE)
 _FIRST_OF_BLOCKED = frozenset("0-nNuUaAgG[")
 
@@ -99,6 +100,16 @@ def normalised(kind: NodeKind, value: str) -> str | None:
         case _:
             value = value.strip()
             return value if len(value) <= MAX_ID_CHARS and not is_blocked(value) else None
+
+
+def node_of(text: str) -> str | None:
+    """A node id as it is, or made of `kind:value` (`user:`, `email:`, `user_id:` ...); None when it is neither."""
+    if _NODE.fullmatch(text):
+        return text
+    name, _, value = text.partition(":")
+    kind = KIND_NAMES.get(name) or next((kind for kind in NodeKind if kind.value == name), None)
+    normal = normalised(kind, value) if kind else None
+    return node_id(kind, normal) if kind and normal else None
 
 
 def _strength(node: str) -> tuple[int, str]:

@@ -17,6 +17,7 @@ from regulars.adapters.aws.program import S3ProgramStore
 from regulars.adapters.aws.queue import SqsQueue, sqs_client
 from regulars.adapters.spill import DiskSpill
 from regulars.adapters.system import RandomIds, SystemClock
+from regulars.application.identity import Identity
 from regulars.application.rebuild import Rebuild
 from regulars.application.reconcile import Reconcile, tonight
 from regulars.application.redrive import LANDED, SCHEDULES, STREAM, Deployment, Redrive
@@ -88,6 +89,19 @@ def queue_urls(stack: str, *names: str) -> list[str]:
     """The URLs of a stack's queues. Raises PermanentError when there is no such queue."""
     sqs = sqs_client()
     return [_queue_url(sqs, f"{stack}-{name}") for name in names]
+
+
+def identity(stack: str, bucket: str, table: str) -> Identity:
+    """Explain, split and join identifiers of a deployment. Raises PermanentError when it has no queue of events."""
+    s3 = botocore.session.get_session().create_client("s3", config=s3_config())
+    (events,) = queue_urls(stack, "events")
+    return Identity(
+        store=DynamoCustomerStore(dynamo_client(), table),
+        programs=S3ProgramStore(s3, bucket, program_folder(), clock=SystemClock()),
+        log=S3EventLog(s3, bucket),
+        events=SqsQueue(sqs_client(), events),
+        clock=SystemClock(),
+    )
 
 
 def redrive(stack: str, bucket: str, table: str) -> Callable[..., RedriveReport]:

@@ -1,0 +1,141 @@
+"""What becomes of consent, messages and counters when two customers turn out to be one, or two after all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from regulars.adapters.items import profile_text
+from regulars.domain.event_nodes import JOINED, SPLIT
+from regulars.domain.events import Event, EventType, Trust
+from regulars.domain.identity import NodeKind, node_id
+from tests.world import World, user
+
+BROWSER = node_id(NodeKind.ANONYMOUS, "b1")
+MINUTE = timedelta(minutes=1)
+
+
+def word(world: World, name: str, one: str, other: str) -> Event:
+    """An operator's word about two identifiers."""
+    own = {"type": EventType.SYSTEM, "trust": Trust.SYSTEM, "user_id": None}
+    return world.event(name, properties={"nodes": [one, other]}, **own)
+
+
+def consent(world: World, status: str, **who: str | None) -> Event:
+    return world.event("Consent Updated", properties={"channel": "email", "status": status}, **who)
+
+
+def status_of(world: World) -> str | None:
+    record = world.customer().consent("email")
+    return record.status if record else None
+
+
+def login(world: World, **parts: str) -> Event:
+    return world.event("Page Viewed", type=EventType.PAGE, anonymous_id="b1", **parts)
+
+
+def test_the_stricter_answer_wins_when_two_customers_are_one() -> None:
+    """Refused in the browser, agreed to in the account, and only then known to be one person, whichever came last."""
+    for answers in (("denied", "granted"), ("granted", "denied")):
+        world = World()
+        in_browser, in_account = answers
+        world.send(consent(world, in_browser, user_id=None, anonymous_id="b1"))
+        world.clock.instant += MINUTE
+        world.send(consent(world, in_account))
+        world.clock.instant += MINUTE
+        world.send(login(world))
+        assert status_of(world) == "denied"
+
+
+def test_who_is_known_may_take_a_refusal_back() -> None:
+    world = World()
+    world.send(consent(world, "denied", user_id=None, anonymous_id="b1"))
+    world.clock.instant += MINUTE
+    world.send(login(world))
+    world.clock.instant += MINUTE
+    world.send(consent(world, "granted"))
+    assert status_of(world) == "granted"
+
+
+def test_an_answer_given_under_both_names_holds_for_both() -> None:
+    world = World()
+    world.send(consent(world, "denied", user_id=None, anonymous_id="b1"))
+    world.clock.instant += MINUTE
+    world.send(consent(world, "granted", anonymous_id="b1"))
+    assert status_of(world) == "granted"
+    world.send(word(world, SPLIT, user("ann"), BROWSER))
+    assert world.customer_of_node(BROWSER).consent("email") is not None
+
+
+def test_a_merged_customer_hears_of_an_occasion_once() -> None:
+    """Two accounts with two addresses, both welcomed, turn out to be one person's, who leaves and subscribes again."""
+    world = World()
+    world.send(*world.sign_up("ann@example.com"), *world.sign_up("bob@example.com", user_id="bob"))
+    world.advance(world.clock.instant + timedelta(hours=1))
+    assert world.sent() == ["welcome", "welcome"]
+    world.send(world.event("", type=EventType.IDENTIFY, user_id="bob", traits={"email": "ann@example.com"}))
+    assert world.customer("bob").root == world.customer("ann").root
+    for status in ("denied", "granted"):
+        world.clock.instant += MINUTE
+        world.send(consent(world, status), consent(world, status, user_id="bob"))
+    assert "new_subscriber" in world.segments("ann")
+    world.advance(world.clock.instant + timedelta(days=1))
+    assert world.sent() == ["welcome", "welcome"]
+
+
+def test_who_changes_the_address_is_not_welcomed_again() -> None:
+    world = World()
+    world.send(*world.sign_up("ann@example.com"))
+    world.advance(world.clock.instant + timedelta(hours=1))
+    world.send(world.event("", type=EventType.IDENTIFY, traits={"email": "new@example.com"}))
+    for status in ("denied", "granted"):
+        world.clock.instant += MINUTE
+        world.send(consent(world, status))
+    world.advance(world.clock.instant + timedelta(days=1))
+    assert world.sent() == ["welcome"]
+
+
+def test_split_after_merge_equals_never_merged() -> None:
+    """Counter for counter, order for order, segment for segment; but for the event that named both."""
+    worlds = []
+    for merges in (True, False):
+        world = World()
+        world.send(*(world.event("Product Viewed", user_id=None, anonymous_id="b1") for _ in range(3)))
+        world.send(*world.sign_up(), world.order("o1"), world.event("Product Viewed"))
+        link = login(world)
+        world.send(link if merges else replace(link, anonymous_id=None))
+        if merges:
+            assert world.customer().root == world.customer_of_node(BROWSER).root
+            world.send(word(world, SPLIT, user("ann"), BROWSER))
+        worlds.append(world)
+    merged, never = ([world.customer_of_node(node) for node in (user("ann"), BROWSER)] for world in worlds)
+    for one, other in zip(merged, never, strict=True):
+        one_profile, other_profile = (replace(customer.profile, seen={}) for customer in (one, other))
+        links = one_profile.links
+        assert profile_text(replace(one_profile, links=other_profile.links)) == profile_text(other_profile)
+        assert links.cuts or not links.known
+        assert one.orders() == other.orders()
+        assert one.root == other.root
+    states = [world.state().memberships.keys() for world in worlds]
+    assert states[0] == states[1]
+    assert worlds[0].segments("ann") == worlds[1].segments("ann")
+
+
+def test_joined_again_is_one_customer_again() -> None:
+    world = World()
+    world.send(login(world))
+    world.send(word(world, SPLIT, user("ann"), BROWSER))
+    world.clock.instant += MINUTE
+    world.send(login(world))
+    assert world.customer_of_node(BROWSER).root == BROWSER
+    world.send(word(world, JOINED, BROWSER, user("ann")))
+    assert world.customer_of_node(BROWSER).root == user("ann")
+
+
+def test_only_our_own_log_can_split_anybody() -> None:
+    """A stranger who sends an event of that name, or an order that claims it, changes nothing."""
+    world = World()
+    world.send(login(world))
+    forged = world.event(SPLIT, properties={"nodes": [user("ann"), BROWSER]})
+    world.send(forged)
+    assert world.customer_of_node(BROWSER).root == user("ann")
