@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from regulars.domain.products import Listing
     from regulars.domain.profile import Profile
     from regulars.domain.program import Program, ProgramParameters
+    from regulars.domain.quality import DayQuality
     from regulars.domain.sends import Claim, EmailMessage, SendRecord, SendStatus, SmsMessage, Subscription
     from regulars.domain.state import CustomerState
     from regulars.domain.stored import Applied, Change, Head, Stored
+    from regulars.domain.surveys import Invitation
 
 
 class Clock(Protocol):
@@ -115,8 +117,18 @@ class EventLog(Protocol):
         """Keys of all event objects in order of receipt date, each with the instant at which it was written. Whatever
         was written before the call is there."""
 
-    def bad_keys(self) -> Iterator[str]:
-        """Keys of bad-row objects in order of receipt date."""
+    def bad_keys(self, *, first_day: datetime | None = None, last_day: datetime | None = None) -> Iterator[str]:
+        """Keys of bad-row objects in order of receipt date, both ends included."""
+
+
+class QualityStore(Protocol):
+    """What the monitor keeps of each UTC day of receipt."""
+
+    def quality(self, day: date) -> DayQuality | None:
+        """A day's figures, None where nobody measured it."""
+
+    def keep_quality(self, quality: DayQuality) -> None:
+        """Keep a day's figures in place of earlier ones."""
 
 
 class UnreadableRow(NamedTuple):
@@ -368,6 +380,17 @@ class ShopApi(Protocol):
     def get(self, source: str, path: str) -> bytes:
         """The document at a path of a source's shop; empty where there is nothing to tell. Raises PermanentError when
         it refuses or has no such resource."""
+
+
+class SurveyTokens(Protocol):
+    """Signed, opaque texts for survey links; they hold no personal data."""
+
+    def issue(self, invitation: Invitation) -> str:
+        """A token for a URL: letters, digits, `-`, `_`, `.` only."""
+
+    def read(self, token: str, *, now: datetime) -> Invitation:
+        """Raises BadInputError: `bad_token` unless it was issued here, for this purpose, and is whole; `expired_token`
+        from `expires_at` on."""
 
 
 class BotDetector(Protocol):

@@ -3,6 +3,7 @@
     events/date=YYYY-MM-DD/<hash>.parquet      by UTC date of receipt
     bad/date=YYYY-MM-DD/<hash>.jsonl.gz        rejected payloads, one JSON document a line
     replayed/<hash of the bad key>/<hash>.json which rows of that bad object have been replayed
+    imports/<import id>/<name>.json            what is noted of an import
 
 A key is made from what is inside, so the same batch again is the same object, and the store may refuse to write it
 again without a loss. The hash of events is over ids *and* payload hashes: were it over ids alone, a second payload
@@ -15,7 +16,7 @@ import gzip
 import hashlib
 from collections import defaultdict
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 EVENTS_PREFIX = "events/"
 BAD_PREFIX = "bad/"
 REPLAYED_PREFIX = "replayed/"
+IMPORTS_PREFIX = "imports/"
 PARQUET_TYPE = "application/vnd.apache.parquet"
 GZIP_TYPE = "application/gzip"
 JSON_TYPE = "application/json"
@@ -105,3 +107,22 @@ def replayed_rows_from_object(data: bytes) -> list[str]:
         return list(orjson.loads(data)["row_ids"])
     except (ValueError, TypeError, KeyError) as error:
         raise PermanentError("not a record of replays") from error
+
+
+def note_key(import_id: str, name: str) -> str:
+    """Where a note of an import is kept."""
+    return f"{IMPORTS_PREFIX}{import_id}/{name}.json"
+
+
+def note_name(key: str) -> str:
+    """The name of the note under a key."""
+    return key.rpartition("/")[2].removesuffix(".json")
+
+
+def note_from_object(data: bytes) -> dict[str, Any]:
+    """One note. Raises PermanentError when it is not one."""
+    try:
+        note: dict[str, Any] = orjson.loads(data)
+    except ValueError as error:
+        raise PermanentError("not a note of an import") from error
+    return note

@@ -14,6 +14,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
@@ -22,7 +23,7 @@ from regulars.adapters.parquet import events_from_parquet
 from regulars.domain.errors import PermanentError, TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from regulars.domain.events import BadRow, Event
@@ -37,7 +38,13 @@ _BUSY = frozenset(
 _PUT_TRIES = 3
 
 
-def _as_ours(error: ClientError, what: str) -> TransientError | PermanentError:
+def is_absent(error: ClientError) -> bool:
+    """Whether S3 says that there is no such object."""
+    return error.response["Error"]["Code"] in _ABSENT
+
+
+def as_ours(error: ClientError, what: str) -> TransientError | PermanentError:
+    """S3's refusal in our terms; `what` could not be done."""
     code = error.response["Error"]["Code"]
     if code in _BUSY or code == _BEING_WRITTEN:
         return TransientError(f"S3 could not {what} for now: {code}")
@@ -69,8 +76,11 @@ class S3EventLog:
 
     def keys(self, *, first_day: datetime | None = None, last_day: datetime | None = None) -> Iterator[str]:
         """Keys of event objects by receipt date; S3 lists in order of key and starts at the first day asked for."""
-        start = layout.date_prefix(layout.EVENTS_PREFIX, first_day) if first_day else ""
-        for key, _ in self._list(f"{layout.EVENTS_PREFIX}date=", start):
+        yield from self._keys(layout.EVENTS_PREFIX, first_day, last_day)
+
+    def _keys(self, prefix: str, first_day: datetime | None, last_day: datetime | None) -> Iterator[str]:
+        start = layout.date_prefix(prefix, first_day) if first_day else ""
+        for key, _ in self._list(f"{prefix}date=", start):
             if last_day and layout.date_of(key) > f"{last_day:%Y-%m-%d}":
                 return
             yield key
@@ -79,10 +89,9 @@ class S3EventLog:
         """Keys of all event objects by receipt date, with S3's instant of writing (whole seconds)."""
         yield from self._list(f"{layout.EVENTS_PREFIX}date=")
 
-    def bad_keys(self) -> Iterator[str]:
+    def bad_keys(self, *, first_day: datetime | None = None, last_day: datetime | None = None) -> Iterator[str]:
         """Keys of bad-row objects by receipt date."""
-        for key, _ in self._list(f"{layout.BAD_PREFIX}date="):
-            yield key
+        yield from self._keys(layout.BAD_PREFIX, first_day, last_day)
 
     def replayed(self, bad_key: str) -> set[str]:
         """The ids of the rows of one bad object that have been replayed."""
@@ -93,6 +102,21 @@ class S3EventLog:
         """Record that these rows of one bad object have been replayed. Idempotent."""
         key, body = layout.replayed_object(bad_key, row_ids)
         self._put(key, body, layout.JSON_TYPE)
+
+    def keep_note(self, import_id: str, name: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Keep a note of an import; the first of a name stays."""
+        key = layout.note_key(import_id, name)
+        self._put(key, orjson.dumps(document), layout.JSON_TYPE)
+        return layout.note_from_object(self._get(key))
+
+    def note(self, import_id: str, name: str) -> Mapping[str, Any] | None:
+        """One note of an import."""
+        names = self.note_names(import_id)
+        return layout.note_from_object(self._get(layout.note_key(import_id, name))) if name in names else None
+
+    def note_names(self, import_id: str) -> frozenset[str]:
+        """The names of an import's notes."""
+        return frozenset({layout.note_name(key) for key, _ in self._list(f"{layout.IMPORTS_PREFIX}{import_id}/")})
 
     def _put(self, key: str, body: bytes, content_type: str) -> str:
         for _ in range(_PUT_TRIES):
@@ -105,7 +129,7 @@ class S3EventLog:
                 if code == _ALREADY_THERE:
                     return key
                 if code != _BEING_WRITTEN:
-                    raise _as_ours(error, "write an object") from error
+                    raise as_ours(error, "write an object") from error
             except (BotocoreConnectionError, HTTPClientError) as error:
                 raise TransientError("S3 did not answer a write") from error
             else:
@@ -116,9 +140,9 @@ class S3EventLog:
         try:
             return bytes(self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
         except ClientError as error:
-            if error.response["Error"]["Code"] in _ABSENT:
+            if is_absent(error):
                 raise PermanentError("no such object in the lake") from error
-            raise _as_ours(error, "read an object") from error
+            raise as_ours(error, "read an object") from error
         except (BotocoreConnectionError, HTTPClientError) as error:
             raise TransientError("S3 did not answer a read") from error
 
@@ -131,6 +155,6 @@ class S3EventLog:
                 for item in page.get("Contents", ()):
                     yield item["Key"], item["LastModified"].astimezone(UTC)
         except ClientError as error:
-            raise _as_ours(error, "list the lake") from error
+            raise as_ours(error, "list the lake") from error
         except (BotocoreConnectionError, HTTPClientError) as error:
             raise TransientError("S3 did not answer a listing") from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from regulars.adapters import lake_layout as layout
 from regulars.adapters.parquet import events_from_parquet
@@ -10,7 +12,7 @@ from regulars.adapters.system import SystemClock
 from regulars.domain.errors import PermanentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from regulars.domain.events import BadRow, Event
@@ -46,17 +48,20 @@ class MemoryEventLog:
 
     def keys(self, *, first_day: datetime | None = None, last_day: datetime | None = None) -> Iterator[str]:
         """Keys of event objects by receipt date."""
+        return self._keys(layout.EVENTS_PREFIX, first_day, last_day)
+
+    def _keys(self, prefix: str, first_day: datetime | None, last_day: datetime | None) -> Iterator[str]:
         first = f"{first_day:%Y-%m-%d}" if first_day else ""
         last = f"{last_day:%Y-%m-%d}" if last_day else "9999-12-31"
-        return (key for key in self._list(layout.EVENTS_PREFIX) if first <= layout.date_of(key) <= last)
+        return (key for key in self._list(prefix) if first <= layout.date_of(key) <= last)
 
     def landed(self) -> Iterator[tuple[str, datetime]]:
         """Keys of all event objects by receipt date, with their instants of writing."""
         return ((key, self._landed[key]) for key in self._list(layout.EVENTS_PREFIX))
 
-    def bad_keys(self) -> Iterator[str]:
+    def bad_keys(self, *, first_day: datetime | None = None, last_day: datetime | None = None) -> Iterator[str]:
         """Keys of bad-row objects by receipt date."""
-        return self._list(layout.BAD_PREFIX)
+        return self._keys(layout.BAD_PREFIX, first_day, last_day)
 
     def replayed(self, bad_key: str) -> set[str]:
         """The ids of the rows of one bad object that have been replayed."""
@@ -66,6 +71,21 @@ class MemoryEventLog:
     def mark_replayed(self, bad_key: str, row_ids: Sequence[str]) -> None:
         """Record that these rows of one bad object have been replayed. Idempotent."""
         self._put([layout.replayed_object(bad_key, row_ids)])
+
+    def keep_note(self, import_id: str, name: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Keep a note of an import; the first of a name stays."""
+        key = layout.note_key(import_id, name)
+        self._put([(key, orjson.dumps(document))])
+        return layout.note_from_object(self._get(key))
+
+    def note(self, import_id: str, name: str) -> Mapping[str, Any] | None:
+        """One note of an import."""
+        names = self.note_names(import_id)
+        return layout.note_from_object(self._get(layout.note_key(import_id, name))) if name in names else None
+
+    def note_names(self, import_id: str) -> frozenset[str]:
+        """The names of an import's notes."""
+        return frozenset({layout.note_name(key) for key in self._list(f"{layout.IMPORTS_PREFIX}{import_id}/")})
 
     def _put(self, objects: Iterable[tuple[str, bytes]]) -> list[str]:
         keys = []
