@@ -1,8 +1,9 @@
 """`make reference`: recorded HTTP traffic of real clients, replayed through the local cloud.
 
 A recording is a JSON file: `requests`, each with `method`, `path`, `headers` (pairs), `raw_b64` (the body as it was on
-the wire) and `body` (parsed, for POSTs of JSON). What has a route must be answered well, and every event that a client
-sent to such a route must be in the events queue. Where a folder `../payloads/ses` lies beside the recordings, every
+the wire) and `body` (parsed, for POSTs of JSON). Every request must be answered well, but for those to paths that are
+no clients' own (`NOT_OURS`); every event that was sent must be in the events queue, and nothing may be a bad row. Where
+a folder `../payloads/ses` lies beside the recordings, every
 notification in it (one JSON file each, `*invalid*` ones aside) must be one that record_feedback understands.
 """
 
@@ -12,11 +13,19 @@ import json
 import sys
 from base64 import b64decode
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from infra.local import LocalCloud
+
+NOT_OURS = {
+    "/custom/b": "a path that the client was told to use instead of its own",
+    "/webhooks/stripe": "a webhook, which names its source in the path (payloads of webhooks are replayed apart)",
+}
+"""Path in a recording to why nothing answers there."""
 
 
 @dataclass(slots=True)
@@ -39,6 +48,11 @@ def write_keys(recordings: dict[str, list[dict[str, Any]]]) -> str:
             body = request.get("body")
             if isinstance(body, dict) and isinstance(body.get("writeKey"), str):
                 keys.add(body["writeKey"])
+            path, _, query = request["path"].partition("?")
+            keys.update(parse_qs(query).get("writeKey", ()))
+            keys.update(payload["aid"] for payload in _snowplow(request) if "aid" in payload)
+            if path.startswith(("/v1/projects/", "/analytics.js/v1/")):
+                keys.add(path.split("/")[3])
     return ",".join(f"client{number}={key}" for number, key in enumerate(sorted(filter(None, keys))))
 
 
@@ -48,23 +62,21 @@ def replay(cloud: LocalCloud, recordings: dict[str, list[dict[str, Any]]]) -> Re
     for name, requests in recordings.items():
         for request in requests:
             method, path = request["method"], request["path"]
-            if not cloud.routes(method, path.partition("?")[0]):
-                result.outcomes["no route yet"] += 1
+            if reason := NOT_OURS.get(path.partition("?")[0]):
+                result.outcomes[f"not ours: {path}, {reason}"] += 1
                 continue
             response = cloud.request(method, path, request["headers"], b64decode(request["raw_b64"] or ""))
-            if response.status == 404:  # noqa: PLR2004
-                result.outcomes["no route yet"] += 1
-            elif response.status in {200, 204}:
+            if response.status in {200, 204}:
                 result.outcomes[f"{method}: {response.status}"] += 1
-                result.sent.update(_message_ids(request.get("body")))
+                result.sent.update(_message_ids(request))
             else:
                 result.failures.append(f"{name}: {method} {path} was answered {response.status}")
     return result
 
 
-def notify(cloud: LocalCloud, folder: Path, result: Replay) -> None:
+def notify(cloud: LocalCloud, payloads: Path, result: Replay) -> None:
     """Hand every notification of a provider to record_feedback, as its queue would."""
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted((payloads / "ses").glob("*.json")):
         record = {"messageId": path.name, "body": path.read_text(), "eventSource": "aws:sqs"}
         reply = cloud.invoke("record_feedback", {"Records": [record]})
         understood = not reply["batchItemFailures"]
@@ -73,9 +85,25 @@ def notify(cloud: LocalCloud, folder: Path, result: Replay) -> None:
             result.failures.append(f"{path.name}: {'understood' if understood else 'refused'}")
 
 
-def _message_ids(body: Any) -> set[str]:
+PAYLOADS: tuple[Callable[[LocalCloud, Path, Replay], None], ...] = (notify,)
+"""What is done with the folder `payloads` beside the recordings: one function for each kind of sender."""
+
+
+def _message_ids(request: dict[str, Any]) -> set[str]:
+    body = request.get("body")
     calls = body.get("batch", [body]) if isinstance(body, dict) else []
-    return {call["messageId"] for call in calls if isinstance(call, dict) and call.get("messageId")}
+    found = {call["messageId"] for call in calls if isinstance(call, dict) and call.get("messageId")}
+    return found | {payload["eid"] for payload in _snowplow(request)}
+
+
+def _snowplow(request: dict[str, Any]) -> list[dict[str, str]]:
+    """The payloads of a request in Snowplow's protocol; none of any other."""
+    path, _, query = request["path"].partition("?")
+    if path == "/i":
+        return [{name: values[0] for name, values in parse_qs(query).items()}]
+    if path == "/com.snowplowanalytics.snowplow/tp2" and request["method"] == "POST":
+        return list(request["body"]["data"])
+    return []
 
 
 def _header(request: dict[str, Any], wanted: str) -> str:
@@ -95,8 +123,12 @@ def main() -> int:
         return 2
     with LocalCloud(parameters={"WriteKeys": write_keys(recordings)}) as cloud:
         result = replay(cloud, recordings)
-        notify(cloud, Path(sys.argv[1]).parent / "payloads" / "ses", result)
-        queued = {event["message_id"] for body in cloud.queue("events") for event in json.loads(body)["events"]}
+        for deliver in PAYLOADS:
+            deliver(cloud, Path(sys.argv[1]).parent / "payloads", result)
+        bodies = [json.loads(body) for body in cloud.queue("events")]
+    queued = {event["message_id"] for body in bodies for event in body["events"]}
+    for code, number in Counter(row["code"] for body in bodies for row in body["bad"]).items():
+        result.failures.append(f"{number} bad rows: {code}")
     for outcome, number in sorted(result.outcomes.items()):
         print(f"{number:5} {outcome}")
     if lost := result.sent - queued:
