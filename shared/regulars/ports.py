@@ -124,8 +124,8 @@ class EventLog(Protocol):
 class QualityStore(Protocol):
     """What the monitor keeps of each UTC day of receipt."""
 
-    def quality(self, day: date) -> DayQuality | None:
-        """A day's figures, None where nobody measured it."""
+    def qualities(self, first: date, last: date) -> dict[date, DayQuality]:
+        """The figures of the days that were measured, both ends included."""
 
     def keep_quality(self, quality: DayQuality) -> None:
         """Keep a day's figures in place of earlier ones."""
