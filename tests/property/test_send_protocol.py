@@ -16,17 +16,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from regulars.adapters.memory.catalogue import MemoryCatalogue
 from regulars.adapters.memory.ledger import MemoryLedger
 from regulars.adapters.memory.providers import MemoryMailer
 from regulars.adapters.memory.queue import MemoryQueue
-from regulars.adapters.memory.secrets import MemorySecrets
 from regulars.adapters.memory.system import CountedIds, FixedClock
-from regulars.adapters.tokens import SignedTokens
+from regulars.adapters.tokens import SignedSurveys, SignedTokens
 from regulars.application.send_messages import SendMessages
 from regulars.domain.errors import TransientError, UnknownOutcomeError
 from regulars.domain.sends import CLAIM_LEASE, EmailMessage, SendRecord, SendStatus
 from tests.send_samples import NOON, a_send
-from tests.unit.test_send_messages import SHOP, TEMPLATES, body_of
+from tests.unit.test_send_messages import SECRETS, SHOP, TEMPLATES, body_of
 
 FAULTS = ("none", "refused", "lost", "crash_before", "crash_after")
 KEYS = ("one", "two", "three")
@@ -84,7 +84,9 @@ class World:
             mailer=FaultyPort(self.mailer, self.faults, UnknownOutcomeError),
             texter=FaultyPort(self.mailer, self.faults, UnknownOutcomeError),
             templates=TEMPLATES,
-            tokens=SignedTokens(MemorySecrets({"tokens": "k" * 32}), "tokens"),
+            tokens=SignedTokens(SECRETS, "tokens"),
+            surveys=SignedSurveys(SECRETS, "tokens"),
+            catalogue=MemoryCatalogue(),
             events=FaultyPort(self.events, self.faults),
             clock=self.clock,
             ids=CountedIds(f"{name}-"),

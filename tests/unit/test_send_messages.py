@@ -10,13 +10,14 @@ from typing import Any
 import orjson
 import pytest
 
+from regulars.adapters.memory.catalogue import MemoryCatalogue
 from regulars.adapters.memory.ledger import MemoryLedger
 from regulars.adapters.memory.providers import MemoryMailer, MemoryTexter
 from regulars.adapters.memory.queue import MemoryQueue
 from regulars.adapters.memory.secrets import MemorySecrets
 from regulars.adapters.memory.system import CountedIds, FixedClock
 from regulars.adapters.templates import JinjaTemplates
-from regulars.adapters.tokens import SignedTokens
+from regulars.adapters.tokens import SignedSurveys, SignedTokens
 from regulars.application.compose_message import Shop
 from regulars.application.send_messages import SendMessages, SendReport
 from regulars.domain.errors import PermanentError, TransientError, UnknownOutcomeError
@@ -25,6 +26,7 @@ from regulars.domain.sends import CLAIM_LEASE, SendRecord, SendStatus, UnsafeCon
 from tests.send_samples import CART, CONSENT, EMAIL, NOON, PHONE, a_send, a_text
 
 TEMPLATES = JinjaTemplates(Path(__file__).parents[2] / "program" / "templates", shop_url="https://shop.example")
+SECRETS = MemorySecrets({"tokens": "k" * 32})
 SHOP = Shop("Demo Shop", "Demo Shop, 1 Example Street", "https://api.shop.example", "https://shop.example")
 
 
@@ -35,6 +37,7 @@ class Sender:
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
     texter: MemoryTexter = field(default_factory=MemoryTexter)
+    catalogue: MemoryCatalogue = field(default_factory=MemoryCatalogue)
     events: MemoryQueue = field(default_factory=MemoryQueue)
     clock: FixedClock = field(default_factory=lambda: FixedClock(NOON))
     time_left: int = 1000
@@ -45,7 +48,9 @@ class Sender:
             mailer=self.mailer,
             texter=self.texter,
             templates=TEMPLATES,
-            tokens=SignedTokens(MemorySecrets({"tokens": "k" * 32}), "tokens"),
+            tokens=SignedTokens(SECRETS, "tokens"),
+            surveys=SignedSurveys(SECRETS, "tokens"),
+            catalogue=self.catalogue,
             events=self.events,
             clock=self.clock,
             ids=CountedIds(),

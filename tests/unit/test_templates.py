@@ -8,15 +8,22 @@ from typing import Any
 
 import pytest
 
+from regulars.adapters.memory.catalogue import MemoryCatalogue
 from regulars.adapters.memory.secrets import MemorySecrets
 from regulars.adapters.templates import MAX_CHARACTERS, JinjaTemplates, money, shop_link
-from regulars.adapters.tokens import SignedTokens
+from regulars.adapters.tokens import SignedSurveys, SignedTokens
 from regulars.application.compose_message import Shop, compose, display_name
 from regulars.domain.sends import EmailMessage, SmsMessage, TemplateError, UnsafeContentError
 from tests.send_samples import CART, a_send, a_text
 
 STARTER = Path(__file__).parents[2] / "program" / "templates"
-TOKENS = SignedTokens(MemorySecrets({"tokens": "k" * 32}), "tokens")
+_SECRETS = MemorySecrets({"tokens": "k" * 32})
+PARTS: dict[str, Any] = {
+    "tokens": SignedTokens(_SECRETS, "tokens"),
+    "surveys": SignedSurveys(_SECRETS, "tokens"),
+    "catalogue": MemoryCatalogue(),
+}
+"""What composing needs besides templates and shop."""
 NOTHING_KNOWN = {
     "first_name": None,
     "currency": "EUR",
@@ -100,15 +107,13 @@ def test_a_subject_is_one_line(folder: Path, name: str) -> None:
         rendered(folder, "subject", "Hello {{ name }}", name=name)
 
 
-@pytest.mark.parametrize("template", ["welcome", "abandoned_cart", "win_back_email"])
+@pytest.mark.parametrize("template", ["welcome", "abandoned_cart", "win_back_email", "post_purchase_nps"])
 @pytest.mark.parametrize("variables", [NOTHING_KNOWN, EVERYTHING_KNOWN])
 @pytest.mark.parametrize("url", ["", "https://shop.example"])
 def test_starter_emails_hold_whatever_is_known(template: str, variables: dict[str, Any], url: str) -> None:
     shop = Shop("Ann & Bob's", "Ann & Bob's, 1 Example Street", "https://api.shop.example/", url)
     templates = JinjaTemplates(STARTER, shop_url=url)
-    message = compose(
-        a_send(template=template, variables=variables), templates=templates, tokens=TOKENS, shop=shop
-    ).message
+    message = compose(a_send(template=template, variables=variables), templates=templates, **PARTS, shop=shop).message
     assert isinstance(message, EmailMessage)
     link = message.headers["List-Unsubscribe"].strip("<>")
     assert link.startswith("https://api.shop.example/unsubscribe?t=")
@@ -128,7 +133,7 @@ def test_the_starter_sms_fits_one_part_and_says_how_to_stop(variables: dict[str,
     composed = compose(
         a_text(template="win_back_sms", variables=variables),
         templates=JinjaTemplates(STARTER),
-        tokens=TOKENS,
+        **PARTS,
         shop=shop,
     )
     assert isinstance(composed.message, SmsMessage)
@@ -153,16 +158,14 @@ def test_an_email_without_unsubscribe_link_or_postal_address_is_not_composed(
     (folder / "email" / "t" / "body.txt").write_text(text)
     shop = Shop("Demo Shop", "1 Example Street", "https://api.shop.example")
     with pytest.raises(TemplateError):
-        compose(a_send(template="t"), templates=JinjaTemplates(folder), tokens=TOKENS, shop=shop)
+        compose(a_send(template="t"), templates=JinjaTemplates(folder), **PARTS, shop=shop)
 
 
 def test_an_sms_without_a_word_on_stop_is_not_composed(tmp_path: Path) -> None:
     (tmp_path / "sms" / "t").mkdir(parents=True)
     (tmp_path / "sms" / "t" / "text.txt").write_text("Come back! We never STOPPED thinking of you.")
     with pytest.raises(TemplateError):
-        compose(
-            a_text(template="t"), templates=JinjaTemplates(tmp_path), tokens=TOKENS, shop=Shop("S", "", "https://a")
-        )
+        compose(a_text(template="t"), templates=JinjaTemplates(tmp_path), **PARTS, shop=Shop("S", "", "https://a"))
 
 
 def test_the_content_hash_tells_texts_apart_and_not_links() -> None:
@@ -171,7 +174,7 @@ def test_the_content_hash_tells_texts_apart_and_not_links() -> None:
 
     def hashed(occurrence: str, name: str) -> str:
         send = a_send(occurrence, variables={**NOTHING_KNOWN, "first_name": name})
-        return compose(send, templates=templates, tokens=TOKENS, shop=shop).content_hash
+        return compose(send, templates=templates, **PARTS, shop=shop).content_hash
 
     assert hashed("one", "Ada") == hashed("two", "Ada") != hashed("one", "Grace")
 

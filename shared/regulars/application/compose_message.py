@@ -6,8 +6,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from html import unescape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from regulars.application.survey_links import SurveyLinks
+from regulars.domain.product_lines import current_cart
 from regulars.domain.sends import (
     Channel,
     EmailMessage,
@@ -19,9 +21,9 @@ from regulars.domain.sends import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from regulars.ports import Templates, UnsubscribeTokens
+    from regulars.ports import Catalogue, SurveyTokens, Templates, UnsubscribeTokens
 
 ONE_CLICK = "List-Unsubscribe=One-Click"
 """RFC 8058, section 3.1."""
@@ -51,24 +53,45 @@ class Composed:
     content_hash: str
 
 
-def compose(record: SendRecord, *, templates: Templates, tokens: UnsubscribeTokens, shop: Shop) -> Composed:
-    """Render the message of a decision.
+def compose(
+    record: SendRecord,
+    *,
+    templates: Templates,
+    tokens: UnsubscribeTokens,
+    surveys: SurveyTokens,
+    catalogue: Catalogue,
+    shop: Shop,
+) -> Composed:
+    """Render the message of a decision, with the products of its cart as the catalogue sees them now.
 
     Raises TemplateError when the template is wrong or leaves out what must be in it: the unsubscribe link and the
     postal address in both parts of an e-mail, the word STOP in an SMS. Raises UnsafeContentError as Templates.render
     does.
     """
-    shared = {**record.variables, "first_name": display_name(record.variables.get("first_name")), "shop": shop.name}
+    survey_url = SurveyLinks(record, tokens=surveys, public_url=shop.public_url)
+    shared = {
+        **record.variables,
+        "cart": _cart(record.variables, catalogue),
+        "first_name": display_name(record.variables.get("first_name")),
+        "shop": shop.name,
+        "shop_url": shop.url,
+        "survey_url": survey_url,
+    }
     if record.channel is Channel.SMS:
-        return _sms(record, templates.render(record.template, "sms", {**shared, "shop_url": shop.url}))
+        return _sms(record, templates.render(record.template, "sms", shared), survey_url)
     subscription = Subscription(address_node=record.address_node, channel=record.channel, send_key=record.send_key)
     link = f"{shop.public_url.rstrip('/')}/unsubscribe?t={tokens.issue(subscription)}"
-    parts = templates.render(
-        record.template,
-        "email",
-        {**shared, "shop_url": shop.url, "unsubscribe_url": link, "postal_address": shop.postal_address},
-    )
-    return _email(record, parts, link, shop)
+    own = {"unsubscribe_url": link, "postal_address": shop.postal_address}
+    return _email(record, templates.render(record.template, "email", {**shared, **own}), link, survey_url, shop)
+
+
+def _cart(variables: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Any] | None:
+    """The cart of a decision as it can be bought now; None where there is none. One read of the catalogue."""
+    cart = variables.get("cart")
+    if cart is None:
+        return None
+    wanted = [line["product_id"] for line in cart["items"] if line.get("product_id")]
+    return current_cart(cart, catalogue.products(wanted) if wanted else {}, variables["currency"])
 
 
 def display_name(name: object) -> str | None:
@@ -85,7 +108,7 @@ def send_id(record: SendRecord) -> str:
     return f"{record.address_node}-{record.send_key}"
 
 
-def _email(record: SendRecord, parts: Mapping[str, str], link: str, shop: Shop) -> Composed:
+def _email(record: SendRecord, parts: Mapping[str, str], link: str, survey_url: SurveyLinks, shop: Shop) -> Composed:
     for part in ("html", "text"):
         if link not in parts[part]:
             raise TemplateError(f"template {record.template}: no unsubscribe link in the {part} part")
@@ -103,11 +126,19 @@ def _email(record: SendRecord, parts: Mapping[str, str], link: str, shop: Shop) 
         },
         tags={"send_id": send_id(record), "campaign": record.campaign, "customer": record.customer},
     )
-    # The link differs from mail to mail; the hash is to tell texts apart, not tokens.
-    return Composed(message, content_hash({name: text.replace(link, "") for name, text in parts.items()}))
+    return Composed(message, _hash(parts, [link, *survey_url.tokens_issued]))
 
 
-def _sms(record: SendRecord, parts: Mapping[str, str]) -> Composed:
+def _hash(parts: Mapping[str, str], secrets: Sequence[str]) -> str:
+    """Links differ from message to message; the hash is to tell texts apart, not tokens."""
+    texts = dict(parts)
+    for secret in secrets:
+        texts = {name: text.replace(secret, "") for name, text in texts.items()}
+    return content_hash(texts)
+
+
+def _sms(record: SendRecord, parts: Mapping[str, str], survey_url: SurveyLinks) -> Composed:
     if not _STOP.search(parts["text"]):
         raise TemplateError(f"template {record.template}: no word on STOP")
-    return Composed(SmsMessage(to=record.address, text=parts["text"].strip()), content_hash(parts))
+    message = SmsMessage(to=record.address, text=parts["text"].strip())
+    return Composed(message, _hash(parts, survey_url.tokens_issued))

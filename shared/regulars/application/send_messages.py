@@ -34,7 +34,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from regulars.domain.events import Event
-    from regulars.ports import Clock, Ids, Mailer, Queue, SendLedger, Templates, Texter, UnsubscribeTokens
+    from regulars.ports import (
+        Catalogue,
+        Clock,
+        Ids,
+        Mailer,
+        Queue,
+        SendLedger,
+        SurveyTokens,
+        Templates,
+        Texter,
+        UnsubscribeTokens,
+    )
 
 MESSAGE_VERSION = 1
 
@@ -78,6 +89,8 @@ class SendMessages:
     texter: Texter
     templates: Templates
     tokens: UnsubscribeTokens
+    surveys: SurveyTokens
+    catalogue: Catalogue
     events: Queue
     clock: Clock
     ids: Ids
@@ -126,7 +139,14 @@ class SendMessages:
         if now > instruction.not_after:
             return self._without_sending(self.ledger.claim(instruction, attempt=attempt, now=now), report)
         try:
-            composed = compose(instruction, templates=self.templates, tokens=self.tokens, shop=self.shop)
+            composed = compose(
+                instruction,
+                templates=self.templates,
+                tokens=self.tokens,
+                surveys=self.surveys,
+                catalogue=self.catalogue,
+                shop=self.shop,
+            )
         except UnsafeContentError:
             return _counted(self.ledger.withhold(instruction, reason=UNSAFE_CONTENT, now=now), report)
         record = replace(instruction, content_hash=composed.content_hash)

@@ -6,20 +6,18 @@ token, so it does not tell whether an address is known. It needs no script, no c
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from regulars.application.http import HttpReply
+from regulars.application.html_page import html_page
 from regulars.application.unsubscribe import unsubscribe
 from regulars.domain.errors import BadInputError, PermanentError, TransientError
 from regulars.domain.sends import Channel
 
 if TYPE_CHECKING:
-    from regulars.application.http import HttpRequest
+    from regulars.application.http import HttpReply, HttpRequest
     from regulars.ports import Clock, OptOuts, Queue, UnsubscribeTokens
 
 ONE_CLICK, PAGE = "one_click", "page"
@@ -28,27 +26,6 @@ _BUTTON = "confirm"
 _OPEN_AGAIN = "<p>Please open the link in the message again.</p>"
 _TRY_AGAIN = "<p>Please try again in a minute.</p>"
 
-_STYLE = (
-    "body{margin:0;padding:3rem 1.5rem;background:#f4f4f2;color:#222;font:1.0625rem/1.5 system-ui,sans-serif}"
-    "main{max-width:32rem;margin:0 auto;padding:2rem;background:#fff;border-radius:.5rem}"
-    "h1{font-size:1.5rem;line-height:1.25;margin:0 0 1rem}"
-    "button{font:inherit;font-weight:600;padding:.75rem 1.5rem;border:0;border-radius:.375rem;background:#1b4d3e;"
-    "color:#fff;cursor:pointer}button:focus-visible{outline:3px solid #222;outline-offset:3px}"
-    "@media(prefers-color-scheme:dark){body{background:#161616;color:#eee}main{background:#222}"
-    "button{background:#7fd1b9;color:#10241d}button:focus-visible{outline-color:#eee}}"
-)
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_HEADERS = {
-    "content-type": "text/html; charset=utf-8",
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "x-robots-tag": "noindex",
-    "content-security-policy": (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
-    ),
-}
 _WHAT = {Channel.EMAIL: "e-mails", Channel.SMS: "text messages"}
 
 
@@ -106,13 +83,7 @@ class UnsubscribePage:
         return self._page(200, "You are unsubscribed", text, counter="Unsubscribed")
 
     def _page(self, status: int, title: str, content: str, *, counter: str) -> HttpReply:
-        body = (
-            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{escape(title)} - {escape(self.shop_name)}</title><style>{_STYLE}</style></head>"
-            f"<body><main><h1>{escape(title)}</h1>{content}</main></body></html>"
-        )
-        return HttpReply(status=status, body=body, headers=_HEADERS, counters={counter: 1})
+        return html_page(status, title, content, shop_name=self.shop_name, counter=counter)
 
 
 def _how(request: HttpRequest) -> str:

@@ -14,11 +14,12 @@ from regulars.domain.identity import NodeKind, node_id
 from regulars.domain.instants import day_number, to_millis
 from regulars.domain.links import NO_LINKS, Links
 from regulars.domain.orders import OrderBook
-from regulars.domain.profile import Profile, fold, links_after, merge_consent
+from regulars.domain.profile import Profile, Trait, fold, links_after, merge_consent
 from regulars.domain.profile import merged as profiles_merged
+from regulars.domain.surveys import SurveyKind, nps_group
 from regulars.domain.values import value
 
-Value = bool | int | float | str | datetime | timedelta | None
+Value = bool | int | float | str | datetime | timedelta | tuple[str, ...] | None
 
 
 @value(frozen=True, slots=True)
@@ -250,6 +251,39 @@ def _cart_value(customer: Customer) -> Value:
     return sum(line.quantity * (line.price_minor or 0) for line in customer.open_lines().values())
 
 
+def _cart_categories(customer: Customer) -> Value:
+    found = {line.category for line in customer.open_lines().values() if line.category}
+    return tuple(sorted(found)) or None
+
+
+def _survey_trait(customer: Customer, kind: SurveyKind) -> Trait | None:
+    """The last score on the kind's scale; traits are whatever the store sent, so a score may be none."""
+    said = customer.profile.traits.get(f"{kind}_score")
+    known = said is not None and type(said.value) is int and said.value in kind.scale
+    return said if known else None
+
+
+def _survey_score(kind: SurveyKind) -> Callable[[Customer], Value]:
+    def score(customer: Customer) -> Value:
+        said = _survey_trait(customer, kind)
+        return said.value if said else None
+
+    return score
+
+
+def _survey_at(kind: SurveyKind) -> Callable[[Customer], Value]:
+    def at(customer: Customer) -> Value:
+        said = _survey_trait(customer, kind)
+        return said.at if said else None
+
+    return at
+
+
+def _nps_group(customer: Customer) -> Value:
+    said = _survey_trait(customer, SurveyKind.NPS)
+    return nps_group(said.value) if said else None
+
+
 def _consent_status(channel: str) -> Callable[[Customer], Value]:
     def status(customer: Customer) -> Value:
         record = customer.consent(channel)
@@ -277,10 +311,14 @@ _FIELDS: dict[str, Callable[[Customer], Value]] = {
     "cart.last_at": lambda customer: customer.profile.cart.touched_at if _cart_open(customer) else None,
     "cart.checkout_at": lambda customer: customer.profile.cart.checkout_at if _cart_open(customer) else None,
     "cart.value": _cart_value,
+    "cart.categories": _cart_categories,
     "first_seen": lambda customer: customer.profile.first_seen,
     "last_seen": lambda customer: customer.profile.last_seen,
     "last_active": lambda customer: customer.profile.last_seen,
     "churn_band": lambda customer: customer.churn_band,
+    **{f"survey.{kind}.score": _survey_score(kind) for kind in SurveyKind},
+    **{f"survey.{kind}.at": _survey_at(kind) for kind in SurveyKind},
+    "survey.nps.group": _nps_group,
     **{f"consent.{channel}": _consent_status(channel) for channel in ("email", "sms")},
     **{f"consent.{channel}.at": _consent_at(channel) for channel in ("email", "sms")},
     "reachable.email": lambda customer: customer.reachable("email"),
@@ -295,17 +333,19 @@ def template_variables(customer: Customer) -> dict[str, Any]:
     last = customer.value("orders.last_at")
     cart = None
     if lines:
-        newest = sorted(lines.values(), key=lambda line: line.at, reverse=True)
+        newest = sorted(lines.items(), key=lambda item: item[1].at, reverse=True)
         cart = {
             "items": [
                 {
+                    "product_id": key,
                     "name": line.name,
                     "quantity": line.quantity,
                     "price_minor": line.price_minor,
                     "url": line.url,
                     "image_url": line.image_url,
+                    "category": line.category,
                 }
-                for line in newest
+                for key, line in newest
             ],
             "value_minor": _cart_value(customer),
         }

@@ -6,11 +6,12 @@ reading its settings from the environment. A handler calls its builder once per 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regulars.runtime.settings import optional, pairs, program_folder, required
+from regulars.runtime.settings import contracts_folder, optional, pairs, program_folder, required
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,30 +19,67 @@ if TYPE_CHECKING:
     from botocore.config import Config
 
     from regulars.adapters.aws.program import S3ProgramStore
-    from regulars.adapters.tokens import SignedTokens
+    from regulars.adapters.aws.secrets import SecretsManager
     from regulars.application.collect.service import Collect
     from regulars.application.evaluate_customers import EvaluateCustomers
     from regulars.application.ingest import IngestReport
+    from regulars.application.intake import Intake
     from regulars.application.receive_orders import ReceiveOrders
     from regulars.application.record_feedback import FeedbackReport
     from regulars.application.refresh import RefreshReport
     from regulars.application.replay_bad import ReplayReport
     from regulars.application.send_messages import SendMessages
+    from regulars.application.survey_page import SurveyPage
     from regulars.application.unsubscribe_page import UnsubscribePage
     from regulars.application.update_customers import UpdateCustomers
     from regulars.application.webhooks.fetching import FetchReport
+    from regulars.ports import Catalogue
 
 
 def ingest() -> Callable[[Sequence[tuple[str, str]]], IngestReport]:
-    """Ingest into the bucket BUCKET_NAME: takes (message id, body) pairs."""
+    """Ingest into the bucket BUCKET_NAME, by the contracts and sources packaged with it, with the products of the table
+    TABLE_NAME: takes (message id, body) pairs."""
     import boto3
 
+    from regulars.adapters.aws.dynamo import dynamo_client
     from regulars.adapters.aws.lake import S3EventLog
     from regulars.adapters.bots import CrawlerList
     from regulars.application.ingest import ingest as use_case
 
     client = boto3.client("s3", config=s3_config())
-    return partial(use_case, log=S3EventLog(client, required("BUCKET_NAME")), bots=CrawlerList())
+    return partial(
+        use_case,
+        log=S3EventLog(client, required("BUCKET_NAME")),
+        bots=CrawlerList(),
+        intake=intake(),
+        catalogue=_catalogue(dynamo_client(), lasts=timedelta(minutes=5)),
+    )
+
+
+def _catalogue(dynamo: Any, *, lasts: timedelta) -> Catalogue:
+    """The products of the table TABLE_NAME, remembered for some time."""
+    from regulars.adapters.aws.catalogue import DynamoCatalogue
+    from regulars.adapters.system import SystemClock
+    from regulars.application.catalogue import RememberedCatalogue
+
+    catalogue = DynamoCatalogue(dynamo, required("TABLE_NAME"))
+    return RememberedCatalogue(catalogue, clock=SystemClock(), lasts=lasts)
+
+
+def intake() -> Intake:
+    """What is done to an event before the lake keeps it; whoever appends to the lake what came from outside does it."""
+    from regulars.adapters.contacts import ContactForms
+    from regulars.adapters.contract_checker import JsonSchemaContracts
+    from regulars.adapters.contract_files import newest_contracts
+    from regulars.adapters.program_files import program_files
+    from regulars.application.intake import Intake
+    from regulars.domain.sources import load_sources
+
+    return Intake(
+        contacts=ContactForms(),
+        contracts=JsonSchemaContracts(newest_contracts(contracts_folder())),
+        sources=load_sources(program_files(program_folder())),
+    )
 
 
 def collect(snippet: Path, document: Path, analytics: Path) -> Collect:
@@ -140,14 +178,32 @@ def tick() -> Callable[[], int]:
 
 
 def refresh() -> Callable[[], RefreshReport]:
-    """Refresh the parameters in BUCKET_NAME from the table TABLE_NAME; who moves goes to DUE_QUEUE_URL."""
+    """Refresh the parameters in BUCKET_NAME from the table TABLE_NAME."""
+    import botocore.session
+
+    from regulars.adapters.aws.customers import DynamoCustomerStore
+    from regulars.adapters.aws.dynamo import dynamo_client
+    from regulars.adapters.system import SystemClock
+    from regulars.application.refresh import refresh as use_case
+
+    s3 = botocore.session.get_session().create_client("s3", config=s3_config())
+    return partial(
+        use_case,
+        store=DynamoCustomerStore(dynamo_client(), required("TABLE_NAME")),
+        programs=_programs(s3, required("BUCKET_NAME")),
+        clock=SystemClock(),
+    )
+
+
+def announce() -> Callable[[], RefreshReport]:
+    """Bring up whom the parameters in BUCKET_NAME may move, of the table TABLE_NAME, through DUE_QUEUE_URL."""
     import botocore.session
 
     from regulars.adapters.aws.customers import DynamoCustomerStore
     from regulars.adapters.aws.dynamo import dynamo_client
     from regulars.adapters.aws.queue import SqsQueue, sqs_client
     from regulars.adapters.system import SystemClock
-    from regulars.application.refresh import refresh as use_case
+    from regulars.application.refresh import announce as use_case
 
     s3 = botocore.session.get_session().create_client("s3", config=s3_config())
     return partial(
@@ -160,7 +216,8 @@ def refresh() -> Callable[[], RefreshReport]:
 
 
 def send_messages() -> SendMessages:
-    """Send through SES and SNS under the ledger of the table TABLE_NAME; outcomes go to EVENTS_QUEUE_URL.
+    """Send through SES and SNS under the ledger of the table TABLE_NAME, with its products; outcomes go to
+    EVENTS_QUEUE_URL.
 
     SHOP_URL (optional) is the shop's front page, and the only site that messages link to.
     """
@@ -171,9 +228,12 @@ def send_messages() -> SendMessages:
     from regulars.adapters.aws.sns import SnsTexter, sns_client
     from regulars.adapters.system import RandomIds, SystemClock
     from regulars.adapters.templates import JinjaTemplates
+    from regulars.adapters.tokens import SignedSurveys, SignedTokens
     from regulars.application.compose_message import Shop
     from regulars.application.send_messages import SendMessages
 
+    secrets, name = _token_secrets()
+    dynamo = dynamo_client()
     shop = Shop(
         name=required("SHOP_NAME"),
         postal_address=required("POSTAL_ADDRESS"),
@@ -182,7 +242,7 @@ def send_messages() -> SendMessages:
     )
     folder = program_folder() / "templates"
     return SendMessages(
-        ledger=DynamoLedger(dynamo_client(), required("TABLE_NAME")),
+        ledger=DynamoLedger(dynamo, required("TABLE_NAME")),
         mailer=SesMailer(
             ses_client(),
             sender=required("SENDER_EMAIL"),
@@ -191,7 +251,9 @@ def send_messages() -> SendMessages:
         ),
         texter=SnsTexter(sns_client()),
         templates=JinjaTemplates(folder, shop_url=shop.url),
-        tokens=_tokens(),
+        tokens=SignedTokens(secrets, name),
+        surveys=SignedSurveys(secrets, name),
+        catalogue=_catalogue(dynamo, lasts=timedelta(minutes=1)),
         events=SqsQueue(sqs_client(), required("EVENTS_QUEUE_URL")),
         clock=SystemClock(),
         ids=RandomIds(),
@@ -220,10 +282,11 @@ def unsubscribe() -> UnsubscribePage:
     from regulars.adapters.aws.ledger import DynamoLedger
     from regulars.adapters.aws.queue import SqsQueue, sqs_client
     from regulars.adapters.system import SystemClock
+    from regulars.adapters.tokens import SignedTokens
     from regulars.application.unsubscribe_page import UnsubscribePage
 
     return UnsubscribePage(
-        tokens=_tokens(),
+        tokens=SignedTokens(*_token_secrets()),
         opt_outs=DynamoLedger(dynamo_client(), required("TABLE_NAME")),
         events=SqsQueue(sqs_client(), required("EVENTS_QUEUE_URL")),
         clock=SystemClock(),
@@ -231,15 +294,27 @@ def unsubscribe() -> UnsubscribePage:
     )
 
 
-def _tokens() -> SignedTokens:
-    """Unsubscribe tokens under the secret TOKEN_SECRET_NAME."""
+def survey() -> SurveyPage:
+    """Answers to surveys to EVENTS_QUEUE_URL, from links signed with the secret TOKEN_SECRET_NAME."""
+    from regulars.adapters.aws.queue import SqsQueue, sqs_client
+    from regulars.adapters.tokens import SignedSurveys
+    from regulars.application.survey_page import SurveyPage
+
+    return SurveyPage(
+        tokens=SignedSurveys(*_token_secrets()),
+        events=SqsQueue(sqs_client(), required("EVENTS_QUEUE_URL")),
+        shop_name=required("SHOP_NAME"),
+    )
+
+
+def _token_secrets() -> tuple[SecretsManager, str]:
+    """The secrets, and the name of the one that signs links: TOKEN_SECRET_NAME."""
     import botocore.session
 
     from regulars.adapters.aws.secrets import SecretsManager
-    from regulars.adapters.tokens import SignedTokens
 
     client = botocore.session.get_session().create_client("secretsmanager")
-    return SignedTokens(SecretsManager(client), required("TOKEN_SECRET_NAME"))
+    return SecretsManager(client), required("TOKEN_SECRET_NAME")
 
 
 def _programs(s3: Any, bucket: str) -> S3ProgramStore:
@@ -310,4 +385,4 @@ def replay_bad(bucket: str) -> Callable[..., ReplayReport]:
     from regulars.application.replay_bad import replay_bad as use_case
 
     log = S3EventLog(boto3.client("s3", config=s3_config()), bucket)
-    return partial(use_case, log=log, replays=log, bots=CrawlerList())
+    return partial(use_case, log=log, replays=log, bots=CrawlerList(), intake=intake())

@@ -9,8 +9,9 @@ import pytest
 from regulars.domain.customer import Customer
 from regulars.domain.facts import CartLine, ConsentRecord
 from regulars.domain.orders import OrderBook, OrderEntry
-from regulars.domain.profile import Cart, Counter, Profile
+from regulars.domain.profile import Cart, Counter, Profile, Trait
 from regulars.domain.rules.fields import FIELDS, Kind, event_of, field_kind
+from regulars.domain.surveys import SurveyKind
 from tests.rule_samples import DAY, NOON
 
 TYPES: dict[Kind, type] = {
@@ -20,6 +21,7 @@ TYPES: dict[Kind, type] = {
     Kind.DURATION: timedelta,
     Kind.FLAG: bool,
     Kind.CHOICE: str,
+    Kind.TEXTS: tuple,
 }
 EVENT_FIELDS = ("events.Product Viewed.count", "events.Product Viewed.first_at", "events.Product Viewed.last_at")
 
@@ -30,8 +32,9 @@ def somebody() -> Customer:
         first_seen=NOON - DAY,
         last_seen=NOON,
         counters={"Product Viewed": Counter(1, NOON, NOON)},
+        traits={f"{kind}_score": Trait(5, NOON) for kind in SurveyKind},
         consents={channel: ConsentRecord(channel, "granted", NOON, "web") for channel in ("email", "sms")},
-        cart=Cart({"p": CartLine(2, NOON, price_minor=500)}, (), NOON, NOON, None),
+        cart=Cart({"p": CartLine(2, NOON, price_minor=500, category="Dresses")}, (), NOON, NOON, None),
     )
     entries = {
         str(n): OrderEntry(1, NOON - n * DAY, 1000, 0, "EUR", "paid", coupon=False, channel="online") for n in (1, 2)

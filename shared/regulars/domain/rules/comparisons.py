@@ -21,6 +21,7 @@ TESTS: Mapping[str, Test] = {
     "not_in": lambda value, operand: value not in operand,
     "before": lambda value, operand: value is not None and value < operand,
     "after": lambda value, operand: value is not None and value > operand,
+    "contains": lambda value, operand: value is not None and operand in value,
 }
 """For fields of a known kind: the value is absent (None) or of the operand's type."""
 

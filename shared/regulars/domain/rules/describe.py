@@ -12,6 +12,7 @@ from regulars.domain.rules.durations import duration_words
 from regulars.domain.rules.fields import Kind, event_of, field_kind
 from regulars.domain.rules.operands import ParameterRef
 from regulars.domain.rules.tree import ORDERS, All, AnyOf, Compare, Count, Multiple, Not, Since, Sum
+from regulars.domain.surveys import SurveyKind
 
 _FIELD_WORDS = {
     "orders.count": "number of orders",
@@ -24,6 +25,7 @@ _FIELD_WORDS = {
     "cart.value": "value of the cart",
     "cart.last_at": "last change to the cart",
     "cart.checkout_at": "start of the checkout",
+    "cart.categories": "categories in the cart",
     "first_seen": "first visit",
     "last_seen": "last visit",
     "last_active": "last activity",
@@ -34,6 +36,9 @@ _FIELD_WORDS = {
     "reachable.email": "reachable by e-mail",
     "reachable.sms": "reachable by SMS",
     "churn_band": "churn band",
+    **{f"survey.{kind}.score": f"last {kind.upper()} score" for kind in SurveyKind},
+    **{f"survey.{kind}.at": f"last {kind.upper()} answer" for kind in SurveyKind},
+    "survey.nps.group": "NPS group",
 }
 _OPERATOR_WORDS = {
     "equals": "is",

@@ -6,6 +6,8 @@ import re
 from difflib import get_close_matches
 from enum import StrEnum
 
+from regulars.domain.surveys import SurveyKind, nps_group
+
 
 class Kind(StrEnum):
     """The kind of a field decides which operators and operands fit it."""
@@ -16,6 +18,7 @@ class Kind(StrEnum):
     DURATION = "duration"
     FLAG = "true or false"
     CHOICE = "choice"  # one of a few texts
+    TEXTS = "texts"
     TRAIT = "trait"  # whatever the store sent: text, a number, true or false; checked when it is compared
 
 
@@ -30,6 +33,7 @@ FIELDS: dict[str, Kind] = {
     "cart.value": Kind.MONEY,
     "cart.last_at": Kind.INSTANT,
     "cart.checkout_at": Kind.INSTANT,
+    "cart.categories": Kind.TEXTS,
     "first_seen": Kind.INSTANT,
     "last_seen": Kind.INSTANT,
     "last_active": Kind.INSTANT,
@@ -40,8 +44,17 @@ FIELDS: dict[str, Kind] = {
     "reachable.email": Kind.FLAG,
     "reachable.sms": Kind.FLAG,
     "churn_band": Kind.CHOICE,
+    **{f"survey.{kind}.score": Kind.NUMBER for kind in SurveyKind},
+    **{f"survey.{kind}.at": Kind.INSTANT for kind in SurveyKind},
+    "survey.nps.group": Kind.CHOICE,
 }
 CONSENT_VALUES = frozenset({"granted", "denied"})
+CHOICES = {
+    "consent.email": CONSENT_VALUES,
+    "consent.sms": CONSENT_VALUES,
+    "survey.nps.group": frozenset({nps_group(score) for score in SurveyKind.NPS.scale}),
+}
+"""The texts of a choice; those of `churn_band` are the program's."""
 _TRAIT = re.compile(r"traits\.[A-Za-z0-9_$ -]{1,64}")
 _EVENT = re.compile(r"events\.(?P<name>.{1,100})\.(?P<figure>count|first_at|last_at)")
 _EVENT_FIGURES = {"count": Kind.NUMBER, "first_at": Kind.INSTANT, "last_at": Kind.INSTANT}
@@ -53,6 +66,7 @@ OPERATORS: dict[Kind, frozenset[str]] = {
     Kind.DURATION: frozenset({"above", "at_least", "below", "at_most", "exists"}),
     Kind.FLAG: frozenset({"equals", "not_equals", "exists"}),
     Kind.CHOICE: frozenset({"equals", "not_equals", "in", "not_in", "exists"}),
+    Kind.TEXTS: frozenset({"contains", "exists"}),
     Kind.TRAIT: frozenset(
         {"equals", "not_equals", "above", "at_least", "below", "at_most", "in", "not_in", "contains", "exists"}
     ),

@@ -14,7 +14,7 @@ from regulars.domain.errors import BadInputError
 from regulars.domain.instants import truncated
 from regulars.domain.money import to_minor
 from regulars.domain.rules.durations import parse_duration
-from regulars.domain.rules.fields import CONSENT_VALUES, OPERATORS, Kind
+from regulars.domain.rules.fields import CHOICES, OPERATORS, Kind
 
 MAX_CHOICES = 100
 MAX_TEXT = 200
@@ -108,7 +108,7 @@ def _money(raw: Any, context: RuleContext) -> int:
 
 
 def _choice(raw: Any, name: str, context: RuleContext) -> str:
-    choices = context.churn_bands if name == "churn_band" else CONSENT_VALUES
+    choices = context.churn_bands if name == "churn_band" else CHOICES[name]
     if not isinstance(raw, str) or raw not in choices:
         raise ValueError(f"must be one of {', '.join(sorted(choices)) or '(nothing: there are no churn bands here)'}")
     return raw
@@ -128,6 +128,12 @@ def _instant(raw: Any) -> datetime:
     raise ValueError("must be a date or an instant, such as 2026-11-27 or 2026-11-27T18:00:00Z")
 
 
+def _words(raw: Any) -> str:
+    if not isinstance(raw, str) or not 0 < len(raw) <= MAX_TEXT:
+        raise ValueError(f"must be a text of 1 to {MAX_TEXT} characters")
+    return raw
+
+
 def _scalar(raw: Any) -> bool | float | str:
     if isinstance(raw, Decimal):
         return float(raw)
@@ -140,5 +146,6 @@ _SCALARS: dict[Kind, Callable[[Any], Any]] = {
     Kind.FLAG: _flag,
     Kind.INSTANT: _instant,
     Kind.DURATION: parse_duration,
+    Kind.TEXTS: _words,
     Kind.TRAIT: _scalar,
 }

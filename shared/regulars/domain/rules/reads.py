@@ -19,6 +19,7 @@ _HEADS = {
     "consent": CONTACT,
     "reachable": CONTACT,
     "traits": TRAITS,
+    "survey": TRAITS,
 }
 _DECIDED = "churn_band"  # the engine's own verdict; the rules of the bands are read in its stead
 

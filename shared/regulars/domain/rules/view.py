@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Protocol
 
-Value = bool | int | float | str | datetime | timedelta | None
-"""A field's value. Money is minor units of the program's currency; instants are aware UTC; None is absent."""
+Value = bool | int | float | str | datetime | timedelta | tuple[str, ...] | None
+"""A field's value. Money is minor units of the program's currency; instants are aware UTC; texts are a tuple, never an
+empty one; None is absent."""
 
 OrderTotals = tuple[Sequence[datetime], Sequence[int]]
 """Instants of a customer's orders in order of time, and running sums: `sums[i]` is the net of the first `i` orders."""
