@@ -75,6 +75,7 @@ ARTIFACTS = {
         _artifact("evaluate_customers", "pyyaml", services=("dynamodb", "s3", "sqs"), program=True),
         _artifact("tick", services=("dynamodb", "sqs")),
         _artifact("refresh", "pyyaml", services=("dynamodb", "s3", "sqs"), program=True),
+        _artifact("monitor", "pyarrow", services=("s3",), contracts=True),
         _artifact("reconcile", "pyarrow", "pyyaml", services=("dynamodb", "s3", "sqs"), program=True),
         _artifact(
             "send_messages",
@@ -85,6 +86,7 @@ ARTIFACTS = {
             program=True,
         ),
         _artifact("record_feedback", services=("sqs",)),
+        _artifact("survey", "itsdangerous", services=("secretsmanager", "sqs")),
         _artifact("unsubscribe", "itsdangerous", "jinja2", services=("dynamodb", "secretsmanager", "sqs")),
     )
 }

@@ -57,7 +57,8 @@ class TestFunctions:
         names = {STACK.metadata(logical)["CodeFolder"] for logical in FUNCTIONS}
         assert names == {
             "collect", "receive_orders", "ingest", "update_customers", "evaluate_customers",
-            "tick", "refresh", "reconcile", "send_messages", "record_feedback", "unsubscribe", "fetch_shop",
+            "tick", "refresh", "reconcile", "monitor", "send_messages", "record_feedback", "unsubscribe", "fetch_shop",
+            "survey",
         }  # fmt: skip
 
     @pytest.mark.parametrize("logical", FUNCTIONS)
@@ -111,7 +112,7 @@ class TestLeastPrivilege:
                         able.setdefault(action.partition(":")[0], set()).add(logical)
         assert able["ses"] == able["sns"] == {"SendMessagesRole"}
         assert able["secretsmanager"] == {
-            "ReceiveOrdersRole", "SendMessagesRole", "UnsubscribeRole", "FetchShopRole",
+            "ReceiveOrdersRole", "SendMessagesRole", "UnsubscribeRole", "FetchShopRole", "SurveyRole",
         }  # fmt: skip
 
     def test_publishing_an_sms_cannot_reach_a_topic(self) -> None:
@@ -164,6 +165,8 @@ class TestEventSources:
     def test_schedules_retry_and_have_dead_letters_on_both_sides(self) -> None:
         rules = dict(STACK.of_type("AWS::Events::Rule"))
         assert sorted(rule["ScheduleExpression"] for rule in rules.values()) == [
+            "cron(0 4 * * ? *)",
+            "cron(0 5 * * ? *)",
             "cron(15 3 * * ? *)",
             "cron(15 4 * * ? *)",
             "rate(1 minute)",
@@ -177,7 +180,7 @@ class TestEventSources:
         assert {given["DestinationConfig"]["OnFailure"]["Destination"] for given in invoked} == {
             STACK.get_att("SchedulesDlq", "Arn")
         }
-        assert len(called) == len(invoked) == 3
+        assert len(called) == len(invoked) == 4
 
     def test_senders_from_outside_may_write_to_their_queue_only(self) -> None:
         """S3, SNS and EventBridge are services that anybody can drive: each is held to this account or this topic."""
@@ -255,6 +258,7 @@ class TestHttpApi:
             "GET /analytics.js/v1/{key}/analytics.min.js", "POST /api/s/{call}", "OPTIONS /api/s/{call}",
             "GET /sourceConfig", "OPTIONS /sourceConfig", "GET /sourceConfig/", "OPTIONS /sourceConfig/",
             "POST /webhooks/orders/{source}", "POST /webhooks/events/{source}", "GET /unsubscribe", "POST /unsubscribe",
+            "GET /survey", "POST /survey",
         }  # fmt: skip
 
     def test_collect_answers_preflights_itself(self) -> None:
@@ -312,7 +316,7 @@ class TestAlarms:
         cents = 10 * sum(len(self.metrics(alarm)) for _, alarm in stack.of_type("AWS::CloudWatch::Alarm"))
         cents += 40 * len(dict(stack.of_type("AWS::SecretsManager::Secret")))
         cents += 100 * len(dict(stack.of_type("AWS::KMS::Key")))
-        assert cents <= 350
+        assert cents <= 360
 
 
 class TestParameters:

@@ -111,4 +111,10 @@ def test_every_segment_says_in_plain_english_what_it_is() -> None:
 
 
 def test_the_program_is_its_yaml_files_and_nothing_beside_them() -> None:
-    assert sorted(program_files(PROGRAM_FOLDER)) == ["campaigns.yaml", "program.yaml", "segments.yaml"]
+    assert sorted(program_files(PROGRAM_FOLDER)) == [
+        "campaigns.yaml",
+        "identity.yaml",
+        "program.yaml",
+        "segments.yaml",
+        "sources.yaml",
+    ]

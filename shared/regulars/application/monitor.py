@@ -33,17 +33,26 @@ class Monitor:
     clock: Clock
 
     def nightly(self, until: datetime) -> list[DayQuality]:
-        """Measure yesterday, and the days before it that nobody measured; oldest first.
+        """Measure yesterday, and the days since the last one that was measured; oldest first.
 
         Raises TransientError when time runs out: what is measured is kept, and the next run goes on from there.
         """
         yesterday = self.clock.now().date() - timedelta(days=1)
+        known = self.store.qualities(yesterday - timedelta(days=7 * WEEKS + CATCH_UP), yesterday)
         days = [yesterday - timedelta(days=back) for back in range(CATCH_UP, 0, -1)]
-        missed = [day for day in days if self.store.quality(day) is None]
-        return [self.measure(day, until) for day in dict.fromkeys((*missed, yesterday))]
+        missed = [day for day in days if known and day > max(known)]
+        measured = []
+        for day in dict.fromkeys((*missed, yesterday)):
+            known[day] = self._measured(day, known, until)
+            measured.append(known[day])
+        return measured
 
-    def measure(self, day: date, until: datetime | None = None) -> DayQuality:
+    def measure(self, day: date) -> DayQuality:
         """Measure one UTC day of receipt, judge it by the weeks before and keep it."""
+        before = self.store.qualities(day - timedelta(weeks=WEEKS), day - timedelta(days=1))
+        return self._measured(day, before, None)
+
+    def _measured(self, day: date, known: Mapping[date, DayQuality], until: datetime | None) -> DayQuality:
         found = DayQuality(day)
         expected = {name: (contract.label, contract.fields()) for name, contract in self.contracts.items()}
         midnight = datetime.combine(day, time(), UTC)
@@ -56,14 +65,9 @@ class Monitor:
             self._check(until)
             for row in self.log.read_bad(key):
                 found.add_bad(row)
-        found.anomalies = anomalies(found, self.history(day))
+        found.anomalies = anomalies(found, known)
         self.store.keep_quality(found)
         return found
-
-    def history(self, day: date) -> dict[date, DayQuality]:
-        """What is kept of the weeks before a day."""
-        before = [day - timedelta(days=back) for back in range(1, 7 * WEEKS + 1)]
-        return {known: found for known in before if (found := self.store.quality(known)) is not None}
 
     def _check(self, until: datetime | None) -> None:
         if until is not None and self.clock.now() >= until:

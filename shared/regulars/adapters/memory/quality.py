@@ -18,10 +18,10 @@ class MemoryQuality:
     def __init__(self) -> None:
         self.documents: dict[date, dict[str, Any]] = {}
 
-    def quality(self, day: date) -> DayQuality | None:
-        """What is kept of a day."""
-        document = self.documents.get(day)
-        return None if document is None else quality_from_doc(document)
+    def qualities(self, first: date, last: date) -> dict[date, DayQuality]:
+        """What is kept of some days."""
+        days = sorted(day for day in self.documents if first <= day <= last)
+        return {day: quality_from_doc(self.documents[day]) for day in days}
 
     def keep_quality(self, quality: DayQuality) -> None:
         """Keep a day; the last one counts."""
