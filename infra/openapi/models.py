@@ -218,7 +218,7 @@ Member = Annotated[
 
 
 class Batch(BaseModel):
-    """Calls in one request, at most 10,000 and 4.5 MiB. `context` fills what a member's leaves out; `sentAt` counts
+    """Calls in one request, at most 10,000 and 4.25 MiB. `context` fills what a member's leaves out; `sentAt` counts
     before a member's own. A bad member costs only itself."""
 
     model_config = ConfigDict(extra="allow")
@@ -243,7 +243,7 @@ class SnowplowPayload(BaseModel):
 
 
 class SnowplowBatch(BaseModel):
-    """Snowplow's payload_data: at most 10,000 payloads and 4.5 MiB. A bad payload costs only itself."""
+    """Snowplow's payload_data: at most 10,000 payloads and 4.25 MiB. A bad payload costs only itself."""
 
     model_config = ConfigDict(extra="allow")
 

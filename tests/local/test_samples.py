@@ -14,6 +14,7 @@ EVENTS = Path(__file__).parents[2] / "events"
 SAMPLES = sorted(EVENTS.glob("*/*.json"))
 REFUSED = {
     "collect/malformed",
+    "collect/segment-settings-wrong-key",
     "collect/unknown-call",
     "collect/wrong-key",
     "receive_orders/bad-amount",
