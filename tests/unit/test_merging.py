@@ -139,3 +139,13 @@ def test_only_our_own_log_can_split_anybody() -> None:
     forged = world.event(SPLIT, properties={"nodes": [user("ann"), BROWSER]})
     world.send(forged)
     assert world.customer_of_node(BROWSER).root == user("ann")
+
+
+def test_who_loses_a_link_is_looked_at_again() -> None:
+    """A second user of a browser takes it from the first, who is told, though nothing of hers changed."""
+    world = World()
+    world.send(*world.sign_up(user_id=None, anonymous_id="b1"), login(world))
+    assert "new_subscriber" in world.segments("ann")
+    world.send(world.event("Page Viewed", type=EventType.PAGE, user_id="bob", anonymous_id="b1"))
+    assert world.customer().consent("email") is None
+    assert world.segments("ann") == set()

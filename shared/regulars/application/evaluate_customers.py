@@ -9,21 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import orjson
 
-from regulars.application.neighbourhood import Neighbourhood
+from regulars.application.neighbourhood import Neighbourhood, let_go, links_of
 from regulars.application.outbox import Relay
 from regulars.domain.customer import Fragment, customer_of
-from regulars.domain.engine import BULK, IMPORT, MERGE, REBUILD, next_state, step
+from regulars.domain.engine import BULK, IMPORT, MERGE, REBUILD, SPLIT, next_state, step
 from regulars.domain.errors import PermanentError, TransientError, VersionConflictError
 from regulars.domain.facts import DENIED, Fact
 from regulars.domain.identity import strongest
 from regulars.domain.orders import OrderBook
-from regulars.domain.profile import Profile, links_after
+from regulars.domain.profile import Profile
 from regulars.domain.state import CustomerState, states_merged
 from regulars.domain.stored import Change, FragmentChange, Head, OutboxChange
 from regulars.ports import Part
@@ -31,7 +30,6 @@ from regulars.ports import Part
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from regulars.domain.links import Links
     from regulars.domain.program import CompiledProgram
     from regulars.ports import Clock, CustomerStore, Ids, ProgramStore
 
@@ -88,13 +86,21 @@ class EvaluateCustomers:
         """Evaluate the customers whose fragments changed; relay the outboxes that a state's write brought back."""
         fragments = [change for change in changes if isinstance(change, FragmentChange)]
         outboxes = [(change.id, change.node) for change in changes if isinstance(change, OutboxChange)]
-        nearby = self._nearby({change.node for change in fragments}, _links_of(fragments))
+        rules = self._programs.current().identity
+        left = {change.id: let_go(change, rules) for change in fragments}
+        nodes = {change.node for change in fragments}.union(*left.values())
+        nearby = Neighbourhood(self._store, nodes, links_of(fragments), rules)
         tasks: dict[str, _Task] = {}
         for change in fragments:
             members = nearby.members(change.node)
             task = tasks.setdefault(strongest(members), _Task(members, nearby.addresses - members))
             task.changes.append(change)
             task.ids.append(change.id)
+        for id_, node in [(id_, node) for id_, nodes in left.items() for node in sorted(nodes)]:
+            members = nearby.members(node)
+            task = tasks.setdefault(strongest(members), _Task(members, nearby.addresses - members))
+            task.whole = task.whole or SPLIT
+            task.ids.append(id_)
         failed, written = self._run(tasks, nearby)
         relayed, unrelayed = self._relay(outboxes)
         return EvaluationReport(frozenset(failed | unrelayed), len(tasks), written, relayed)
@@ -102,7 +108,8 @@ class EvaluateCustomers:
     def due(self, messages: Iterable[tuple[str, str]]) -> EvaluationReport:
         """Evaluate the customers of (message id, body) as of now, and relay what an earlier evaluation left behind."""
         notes, poison = _notes(messages)
-        nearby = self._nearby({note.node for note in notes}, {})
+        rules = self._programs.current().identity
+        nearby = Neighbourhood(self._store, {note.node for note in notes}, {}, rules)
         tasks: dict[str, _Task] = {}
         waiting = []
         for note in notes:
@@ -118,9 +125,6 @@ class EvaluateCustomers:
         failed, written = self._run(tasks, nearby, parameters_version=version)
         relayed, unrelayed = self._relay(waiting)
         return EvaluationReport(frozenset(failed | unrelayed | poison), len(tasks), written, relayed)
-
-    def _nearby(self, nodes: set[str], links: dict[str, Links]) -> Neighbourhood:
-        return Neighbourhood(self._store, nodes, links, self._programs.current().identity)
 
     def _run(
         self, tasks: dict[str, _Task], nearby: Neighbourhood, *, parameters_version: int = 0
@@ -203,16 +207,6 @@ def _notes(messages: Iterable[tuple[str, str]]) -> tuple[list[_Note], set[str]]:
         except (ValueError, KeyError, TypeError, AttributeError):
             poison.add(id_)
     return notes, poison
-
-
-def _links_of(changes: Sequence[FragmentChange]) -> dict[str, Links]:
-    """The links of the nodes whose profiles changed, as of their last change: no need to read what the stream tells."""
-    links: dict[str, Links] = {}
-    for change in changes:
-        value = change.after if change.applied is None else change.before
-        if isinstance(value, Profile):
-            links[change.node] = reduce(links_after, change.applied or (), value.links)
-    return links
 
 
 def _is_orders(change: FragmentChange) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from regulars.domain.identity import strongest
-from regulars.domain.links import component
+from regulars.domain.links import NO_LINKS, component
+from regulars.domain.profile import Profile, links_after
 
 if TYPE_CHECKING:
     from regulars.domain.links import IdentityRules, Links
-    from regulars.domain.stored import Head
+    from regulars.domain.stored import FragmentChange, Head
     from regulars.ports import CustomerStore
 
 
@@ -71,3 +73,31 @@ class Neighbourhood:
             else:
                 self._members[node] = members
         return missing
+
+
+def links_of(changes: Sequence[FragmentChange]) -> dict[str, Links]:
+    """The links of the nodes whose profiles changed, as of their last change: no need to read what the stream tells."""
+    return {change.node: _after(change) for change in changes if _of_profile(change)}
+
+
+def let_go(change: FragmentChange, rules: IdentityRules) -> frozenset[str]:
+    """The nodes that were one with a changed node until it changed, and are not any more: a link was cut, or there are
+    too many now. Nothing else tells them."""
+    if not _of_profile(change):
+        return frozenset()
+    if change.applied is not None and not any(fact.links or fact.cuts for fact in change.applied):
+        return frozenset()
+    after = rules.neighbours(change.node, _after(change))
+    if isinstance(change.before, Profile):
+        return rules.neighbours(change.node, change.before.links) - after
+    return frozenset(_after(change).known) - after if change.applied is None else frozenset()
+
+
+def _of_profile(change: FragmentChange) -> bool:
+    return isinstance(change.after if change.applied is None else change.before, Profile)
+
+
+def _after(change: FragmentChange) -> Links:
+    value = change.after if change.applied is None else change.before
+    links = value.links if isinstance(value, Profile) else NO_LINKS
+    return reduce(links_after, change.applied or (), links)

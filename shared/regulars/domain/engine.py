@@ -26,7 +26,7 @@ from regulars.domain.program import CompiledProgram
 from regulars.domain.state import MAX_DECIDED, CustomerState, Membership, OutboxEntry, OutboxKind, Pending
 
 SOURCE = "regulars"
-DUE, IMPORT, BULK, MERGE, REBUILD = "due", "import", "bulk", "merge", "rebuild"
+DUE, IMPORT, BULK, MERGE, SPLIT, REBUILD = "due", "import", "bulk", "merge", "split", "rebuild"
 MAX_STEPPED = 200
 """More facts at once than a shopper makes are taken as a whole: their log would outgrow the state's item."""
 OUTBOX_RETRY = timedelta(minutes=5)
@@ -45,7 +45,7 @@ def step(
     """The customer with `facts` folded in, and the state at `now` (or at the last fact's receipt, if that is later).
 
     `customer` is before the facts, but after a change that is taken as a whole: `whole` says which (IMPORT, BULK,
-    MERGE, REBUILD). What an imported fact or change makes the customer enter is history and starts no campaign; nor
+    MERGE, SPLIT, REBUILD). What an imported fact or change makes the customer enter is history and starts no campaign; nor
     does what a rebuild finds, but campaigns that wait go on waiting. Raises PermanentError if due instants do not run
     dry, which would be a bug in a rule.
     """
