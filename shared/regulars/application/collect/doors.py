@@ -19,6 +19,7 @@ from regulars.application.collect.pixel import call_of, parameters
 from regulars.application.collect.receipt import Receipt
 from regulars.application.collect.segment import CALLS, event_of
 from regulars.application.collect.shape import checked
+from regulars.application.collect.survey import SURVEY, survey
 from regulars.application.collect.wire import MAX_EVENT_BYTES, parsed_object, reject_duplicate_keys
 from regulars.domain.errors import BadInputError
 from regulars.domain.privacy import masked
@@ -180,22 +181,24 @@ def snowplow_batch(raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids)
 def _snowplow_payload(raw: bytes, payload: object, receipt: Receipt, ids: Ids, normalised: Normalised) -> None:
     if not isinstance(payload, dict):
         raise BadInputError("bad_shape", "a member of data must be an object")
-    for name in _SNOWPLOW_ADDRESSES:
-        if isinstance(payload.get(name), str):
-            payload[name] = masked(payload[name])
+    _mask_addresses(payload)  # first, so that a bad row has none either
     if any(isinstance(value, dict | list) for value in payload.values()):
         raise BadInputError("bad_shape", "the parameters of a payload must be text")
     _reject_large(raw, payload)
     _take_snowplow(payload, receipt, ids, normalised)
 
 
+def _mask_addresses(payload: dict[str, Any]) -> None:
+    """The page's address, its title and its referrer; what a self-describing event says is masked when it is read."""
+    for name in ("url", "refr", "page"):
+        if isinstance(payload.get(name), str):
+            payload[name] = masked(payload[name])
+
+
 def _take_snowplow(payload: dict[str, Any], receipt: Receipt, ids: Ids, normalised: Normalised) -> None:
     item = snowplow.call_of(payload)
     checked(item)
     normalised.take(event_of(item, _call(item), receipt, ids), receipt)
-
-
-_SNOWPLOW_ADDRESSES = ("url", "refr", "page")
 
 
 def snowplow_event(raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids) -> Normalised:
@@ -209,6 +212,7 @@ def snowplow_pixel(raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids)
     """The payload that a query string spells; `body` are its parameters."""
     if len(raw) > MAX_EVENT_BYTES:
         raise BadInputError("too_large", f"an event has at most {MAX_EVENT_BYTES} bytes")
+    _mask_addresses(body)
     normalised = Normalised()
     _take_snowplow(body, receipt, ids, normalised)
     return normalised
@@ -222,6 +226,7 @@ DOORS: dict[str, Door] = {
     SNOWPLOW: snowplow_batch,
     SNOWPLOW_EVENT: snowplow_event,
     SNOWPLOW_PIXEL: snowplow_pixel,
+    SURVEY: survey,
 }
 
 

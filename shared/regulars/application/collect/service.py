@@ -15,6 +15,7 @@ from regulars.application.collect.segment import CALLS
 from regulars.application.collect.settings import rudder_settings, segment_settings
 from regulars.application.collect.snowplow import APP_ID
 from regulars.application.collect.static import ANALYTICS_PATH, DOCUMENT_PATH, SNIPPET_PATH, LazyFile, StaticFile
+from regulars.application.collect.survey import SURVEY
 from regulars.application.collect.wire import MAX_BATCH_BYTES, inflated, parsed_object
 from regulars.application.http import JSON_HEADERS, HttpReply, error_reply, json_reply
 from regulars.application.queue_messages import messages_of
@@ -282,7 +283,7 @@ _SHORT = {"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group
 _SNOWPLOW_POST = _Route(("POST",), Collect.call, SNOWPLOW, APP_ID, credentials=True)
 _SNOWPLOW_GET = _Route(("GET",), Collect.pixel, SNOWPLOW_PIXEL, APP_ID, credentials=True)
 _ROUTES = {
-    **{f"/v1/{name}": _Route(("POST",), Collect.call, name) for name in (*CALLS, BATCH)},
+    **{f"/v1/{name}": _Route(("POST",), Collect.call, name) for name in (*CALLS, BATCH, SURVEY)},
     **{f"/v1/{short}": _Route(("POST",), Collect.call, name) for short, name in _SHORT.items()},
     **{f"/api/s/{name}": _Route(("POST",), Collect.call, name) for name in CALLS},
     **{path: _Route(("POST",), Collect.call, BATCH) for path in ("/v1/b", "/v1/import", "/beacon/v1/batch")},
