@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
-from infra.openapi import clients, models
+from infra.openapi import clients, models, webhooks
 from infra.openapi.replies import ETAG, HTML, SAFE, empty, failures, file, image, json_answer, responses
 from regulars.domain.orders_payload import OrderPayload
 
@@ -79,6 +79,7 @@ def document() -> Document:
             "/r.js": {"get": _file("snippet", "The browser snippet", "text/javascript; charset=utf-8")},
             "/openapi.json": {"get": _file("description", "This document", "application/json")},
             "/webhooks/orders/{source}": {"post": _order()},
+            **webhooks.paths(),
             "/unsubscribe": {"get": _unsubscribe_page(), "post": _unsubscribe()},
         },
         "components": {
@@ -178,17 +179,10 @@ def _order() -> Document:
     return {
         "operationId": "order",
         "summary": "One order as it stands now, signed: the only source of revenue",
-        "description": "Send the whole order at each change; the highest version counts. At most 150 KiB.",
-        "security": [{"orderSignature": [], "orderTimestamp": []}],
-        "parameters": [
-            {
-                "name": "source",
-                "in": "path",
-                "required": True,
-                "description": "The shop, whose secret signs.",
-                "schema": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"},
-            }
-        ],
+        "description": "Send the whole order at each change; the highest version counts. At most 150 KiB. "
+        + webhooks.SHOPS,
+        "security": webhooks.SIGNED,
+        "parameters": [webhooks.SOURCE],
         "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(OrderPayload)}}},
         "responses": {
             "200": json_answer("Stored.", _ref(models.Success)),

@@ -31,7 +31,7 @@ def completed(path: str, raw: bytes) -> bytes:
         return raw
     if not isinstance(document, dict):
         return raw
-    if path.startswith("/webhooks/"):
+    if path.startswith("/webhooks/orders/"):
         _complete_order(document)
     else:
         _complete_call(document)
