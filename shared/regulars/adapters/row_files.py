@@ -8,7 +8,7 @@ import hashlib
 import io
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import cached_property
@@ -34,8 +34,6 @@ _UNPACKED = 8
 """How many times larger a gzipped file of rows is, about."""
 _MAX_CELL = 1024 * 1024
 _MAX_TEXT = 10_000
-
-Item = tuple[int, list[Any]] | UnreadableRow
 
 
 class _File(ABC):
@@ -79,32 +77,18 @@ class _TextFile(_File):
         with self._path.open("rb") as raw:
             stream: Any = gzip.GzipFile(fileobj=raw) if self._path.suffix == _GZIP else raw
             try:
-                yield from _batches(self._items(stream, columns), raw.tell)
+                yield from self._batches(stream, columns, raw.tell)
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 raise PermanentError(f"{self.name}: damaged or cut off") from error
 
     @abstractmethod
-    def _items(self, stream: IO[bytes], columns: Sequence[str]) -> Iterator[Item]: ...
-
-
-def _batches(items: Iterable[Item], position: Callable[[], int]) -> Iterator[RowBatch]:
-    rows: list[tuple[int, list[Any]]] = []
-    unreadable: list[UnreadableRow] = []
-    for item in items:
-        if isinstance(item, UnreadableRow):
-            unreadable.append(item)
-        else:
-            rows.append(item)
-        if len(rows) + len(unreadable) >= _ROWS:
-            yield RowBatch(position(), rows, unreadable)
-            rows, unreadable = [], []
-    yield RowBatch(position(), rows, unreadable)
+    def _batches(self, stream: IO[bytes], columns: Sequence[str], tell: Callable[[], int]) -> Iterator[RowBatch]: ...
 
 
 class CsvFile(_TextFile):
     """Comma-separated values (RFC 4180, or as the mapping's `csv` says) under a line of column names."""
 
-    def _items(self, stream: IO[bytes], columns: Sequence[str]) -> Iterator[Item]:
+    def _batches(self, stream: IO[bytes], columns: Sequence[str], tell: Callable[[], int]) -> Iterator[RowBatch]:
         dialect: CsvDialect = self._mapping.csv
         encoding = "utf-8-sig" if dialect.encoding.lower() in {"utf-8", "utf8"} else dialect.encoding
         try:
@@ -116,34 +100,43 @@ class CsvFile(_TextFile):
         reader = csv.reader(text, delimiter=dialect.delimiter, quotechar=dialect.quote)
         header = [name.strip() for name in next(reader, [])]
         places = _places(header, columns, self.name)
-        yield from self._cells(reader, len(header), places)
+        for rows, unreadable in self._cells(reader, len(header), places):
+            yield RowBatch(tell(), rows, unreadable)
         text.detach()  # the stream is closed by whoever opened it
 
-    def _cells(self, reader: Any, width: int, places: list[int]) -> Iterator[Item]:
+    def _cells(
+        self, reader: Any, width: int, places: list[int]
+    ) -> Iterator[tuple[list[tuple[int, list[Any]]], list[UnreadableRow]]]:
         number = 0
-        while True:
+        rows: list[tuple[int, list[Any]]] = []
+        bad: list[UnreadableRow] = []
+        going = True
+        while going:
             try:
                 for cells in reader:
-                    if not cells:
-                        continue  # an empty line
-                    number += 1
                     if len(cells) == width:
-                        yield number, [cells[place] for place in places]
-                    else:
+                        number += 1
+                        rows.append((number, [cells[place] for place in places]))
+                        if not number % _ROWS:
+                            yield rows, bad
+                            rows, bad = [], []
+                    elif cells:  # else an empty line
+                        number += 1
                         problem = f"has {len(cells)} cells under {width} column names; is a quote or delimiter missing?"
-                        yield UnreadableRow(number, "bad_row", problem, _shown(cells))
+                        bad.append(UnreadableRow(number, "bad_row", problem, _shown(cells)))
+                going = False
             except csv.Error:
                 number += 1
-                yield UnreadableRow(number, "bad_row", f"a cell has more than {_MAX_CELL} characters", "")
-            else:
-                return
+                bad.append(UnreadableRow(number, "bad_row", f"a cell has more than {_MAX_CELL} characters", ""))
+        yield rows, bad
 
 
 class JsonLinesFile(_TextFile):
     """One JSON object a line, in UTF-8; a column is a path with dots."""
 
-    def _items(self, stream: IO[bytes], columns: Sequence[str]) -> Iterator[Item]:
+    def _batches(self, stream: IO[bytes], columns: Sequence[str], tell: Callable[[], int]) -> Iterator[RowBatch]:
         flat = not any("." in column for column in columns)
+        batch = RowBatch(0, [], [])
         for number, line in enumerate(stream, 1):
             if line.isspace():
                 continue
@@ -153,11 +146,15 @@ class JsonLinesFile(_TextFile):
                 document = None
             if not isinstance(document, dict):
                 text = line[:_MAX_TEXT].decode("utf-8", "backslashreplace")
-                yield UnreadableRow(number, "bad_json", "must be one JSON object in UTF-8", text)
+                batch.unreadable.append(UnreadableRow(number, "bad_json", "must be one JSON object in UTF-8", text))
             elif flat:
-                yield number, [document.get(column) for column in columns]
+                batch.rows.append((number, [document.get(column) for column in columns]))
             else:
-                yield number, [at_path(document, column) for column in columns]
+                batch.rows.append((number, [at_path(document, column) for column in columns]))
+            if not number % _ROWS:
+                yield batch._replace(position=tell())
+                batch = RowBatch(0, [], [])
+        yield batch._replace(position=tell())
 
 
 class ParquetRows(_File):

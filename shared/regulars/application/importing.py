@@ -13,9 +13,10 @@ and one that was killed goes on.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -84,6 +85,18 @@ class ImportReport:
     keys: list[str] = field(default_factory=list)
 
 
+class Assembled(NamedTuple):
+    """What a part of the rows became: events as (customer's node, JSON), and rows that are not imported together, as
+    (RowError's arguments, rows). Plain data, so that it may be made in another process."""
+
+    events: list[tuple[str, bytes]]
+    rejected: list[tuple[tuple[str, str, str, tuple[int, int] | None], list[list[Any]]]]
+
+
+Mapper = Callable[[Callable[[list[list[bytes]]], Assembled], Iterable[list[list[bytes]]]], Iterable[Assembled]]
+"""As `map`: in this process or in others, results in order."""
+
+
 class TooManyBadRowsError(PermanentError):
     """More rows are bad than was allowed: it is the mapping, most likely. Nothing has been written."""
 
@@ -100,12 +113,14 @@ def document_of(mapping: ImportMapping) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ImportFiles:
-    """Imports of one deployment. `spills` makes a spill of so many groups, gone when it is closed."""
+    """Imports of one deployment. `spills` makes a spill of so many groups, gone when it is closed; `each` does
+    the work of the second pass."""
 
     log: EventLog
     notes: ImportNotes
     clock: Clock
     spills: Callable[[int], AbstractContextManager[Spill]]
+    each: Mapper = map
     events_per_object: int = EVENTS_PER_OBJECT
 
     def __call__(
@@ -132,7 +147,7 @@ class ImportFiles:
         groups = min(1 + sum(file.weight for file in distinct) // _BYTES_PER_GROUP, _MAX_GROUPS)
         with self.spills(groups) as rows, self.spills(groups) as events:
             run.read(rows)
-            run.assemble(rows, events)
+            run.assemble(rows, events, self.each)
             if not dry_run:
                 self._write(run, events)
         return report
@@ -208,41 +223,57 @@ class _Run:
             for batch in file.rows(columns):
                 for unreadable in batch.unreadable:
                     self._unreadable(number, unreadable)
-                for place, values in batch.rows:
-                    self._put_aside(Row(number, place, values), translator, rows)
+                if batch.rows:
+                    self._put_aside(number, batch.rows, translator, rows)
                 self.report.rows += len(batch.rows) + len(batch.unreadable)
                 self.progress("reading", min(before + batch.position, total), total)
             before += file.size
 
-    def _put_aside(self, row: Row, translator: Translator, rows: Spill) -> None:
-        try:
-            line = orjson.dumps([row.file, row.number, row.values])
-            key = translator.key(row.values)
-        except RowError as error:
-            self._reject(error, [row])
-        except TypeError:  # a surrogate: bytes that are no text in the file's encoding
-            text = str(row.values).encode("utf-8", "backslashreplace").decode()
-            problem = "is not text in the encoding that the mapping says"
-            self._unreadable(row.file, UnreadableRow(row.number, "bad_encoding", problem, text))
-        else:
-            rows.add(hashlib.blake2b(key.encode(), digest_size=12).hexdigest(), line)
+    def _put_aside(self, file: int, batch: list[tuple[int, list[Any]]], translator: Translator, rows: Spill) -> None:
+        """Rows that belong together and lie together are put aside together."""
+        keyed: dict[str, list[list[Any]]] = {}
+        alone: list[list[Any]] = []
+        for (number, values), key in zip(batch, translator.keys([values for _, values in batch]), strict=True):
+            row = [file, number, values]
+            if key is None:
+                alone.append(row)
+            elif isinstance(key, str):
+                keyed.setdefault(key, []).append(row)
+            else:
+                self._reject(key, [Row(file, number, values)])
+        for key, members in keyed.items():
+            try:
+                rows.add(_name_of(key.encode()), orjson.dumps(members))
+            except (TypeError, UnicodeEncodeError):
+                for row in members:
+                    self._put_one(row, key, rows)
+        for row in alone:
+            self._put_one(row, None, rows)
 
-    def assemble(self, rows: Spill, events: Spill) -> None:
+    def _put_one(self, row: list[Any], key: str | None, rows: Spill) -> None:
+        file, number, values = row
+        try:
+            line = orjson.dumps([row])
+            name = _name_of(orjson.dumps(values) if key is None else key.encode())
+        except (TypeError, UnicodeEncodeError):  # a surrogate: bytes that are no text in the file's encoding
+            text = str(values).encode("utf-8", "backslashreplace").decode()
+            problem = "is not text in the encoding that the mapping says"
+            self._unreadable(file, UnreadableRow(number, "bad_encoding", problem, text))
+        else:
+            rows.add(name, line)
+
+    def assemble(self, rows: Spill, events: Spill, each: Mapper) -> None:
         """Second pass: each key's rows to events, aside by customer."""
-        translator = translator_of(self.given)
-        free = self.given.mapping.kind is Kind.EVENTS
-        for group in range(rows.groups):
-            together = [[Row(*orjson.loads(line)) for line in lines] for lines in rows.take(group).values()]
-            for members, found in zip(together, translator.translate(together), strict=True):
-                result = _checked(found) if free and isinstance(found, list) else found
-                if isinstance(result, RowError):
-                    self._reject(result, members)
-                    continue
-                for event in result:
-                    nodes = nodes_of(event)
-                    events.add(nodes[0] if nodes else event.event_id, orjson.dumps(event_to_doc(event)))
-                self.report.events += len(result)
-            self.progress("assembling", group + 1, rows.groups)
+        document = document_of(self.given.mapping)
+        work = partial(assembled, document, self.given.received_at)
+        parts = (list(rows.take(group).values()) for group in range(rows.groups))
+        for number, part in enumerate(each(work, parts), 1):
+            for node, line in part.events:
+                events.add(node, line)
+            self.report.events += len(part.events)
+            for fault, members in part.rejected:
+                self._reject(RowError(*fault), [Row(*row) for row in members])
+            self.progress("assembling", number, rows.groups)
 
     def _reject(self, error: RowError, rows: list[Row]) -> None:
         """All of these rows are not imported, because of one of them."""
@@ -279,6 +310,29 @@ class _Run:
                 original=original[:_MAX_ORIGINAL].decode(errors="ignore"),
             )
         )
+
+
+def assembled(mapping: dict[str, Any], received_at: datetime, lines: list[list[bytes]]) -> Assembled:
+    """The events of whole keys: for each its lines, each line some rows as JSON (file, number, values)."""
+    given = Import(load_mapping(mapping), received_at, hash_of)
+    free = given.mapping.kind is Kind.EVENTS
+    groups = [[Row(*row) for line in together for row in orjson.loads(line)] for together in lines]
+    result = Assembled([], [])
+    for members, found in zip(groups, translator_of(given).translate(groups), strict=True):
+        outcome = _checked(found) if free and isinstance(found, list) else found
+        if isinstance(outcome, RowError):
+            fault = (outcome.code, outcome.field, outcome.problem, outcome.place)
+            result.rejected.append((fault, [[row.file, row.number, row.values] for row in members]))
+            continue
+        for event in outcome:
+            nodes = nodes_of(event)
+            result.events.append((nodes[0] if nodes else event.event_id, orjson.dumps(event_to_doc(event))))
+    return result
+
+
+def _name_of(key: bytes) -> str:
+    """A short name for a key of any length, without spaces."""
+    return hashlib.blake2b(key, digest_size=12).hexdigest()
 
 
 def _checked(events: list[Event]) -> list[Event] | RowError:

@@ -13,6 +13,7 @@ from regulars.domain.importing.mapping import ImportMapping, Mapped
 from regulars.domain.importing.targets import NAMES, Shape, Target
 from regulars.domain.importing.values import Amounts, Conversion, RowError, known_currency
 from regulars.domain.instants import from_millis, to_millis
+from regulars.domain.values import value
 
 LATEST_AHEAD = timedelta(days=1)
 _SHOP_CUSTOMER = "shop_customer_id"
@@ -23,7 +24,7 @@ Hash = Callable[[list[Any]], str]
 """128 bits, in hex, over JSON data."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Row:
     """One row: in which file (from 0) and where in it (from 1), and the values of the mapping's columns in order."""
 
@@ -47,10 +48,6 @@ class Field:
         self._positions = positions
         self._constant = mapped.given.value
         self._convert = Conversion(mapped, target, zone)
-
-    def one(self, values: Sequence[Any]) -> Any:
-        """The value in one row; None where it is absent. Raises RowError."""
-        return self._convert(values[self._positions[0]] if self._positions else self._constant)
 
     def column(self, columns: Sequence[Sequence[Any]], count: int, errors: Errors) -> list[Any]:
         """The value in each of `count` rows; None where it is absent or bad."""
@@ -123,17 +120,12 @@ class Fields:
         """Where the mapping speaks of a field."""
         return self._fields[name].path if name in self._fields else f"fields.{name}"
 
-    def value(self, name: str, values: Sequence[Any]) -> Any:
-        """The value of a field in one row; None where it is not mapped or absent. Raises RowError."""
-        field = self._fields.get(name)
-        return None if field is None else field.one(values)
-
-    def needed(self, name: str, values: Sequence[Any]) -> Any:
-        """As `value`, which must be there: raises RowError `missing_value`."""
-        found = self.value(name, values)
-        if found is None:
-            raise missing(self.path(name))
-        return found
+    def keys(self, name: str, rows: Sequence[Sequence[Any]]) -> list[str | RowError]:
+        """One field of some rows, which each of them must have."""
+        errors: Errors = {}
+        found = self._fields[name].column(list(zip(*rows, strict=True)), len(rows), errors)
+        absent = missing(self.path(name))
+        return [errors.get(place, absent) if key is None else str(key) for place, key in enumerate(found)]
 
     def columns(self, columns: Sequence[Sequence[Any]], count: int, errors: Errors) -> dict[str, list[Any]]:
         """All fields but those of money, by name, each with its value in every row."""

@@ -57,9 +57,9 @@ class Orders:
         products = given.mapping.products
         self._list = None if products is None else given.columns.index(products.column)
 
-    def key(self, values: Sequence[Any]) -> str:
-        """The order that a row belongs to. Raises RowError."""
-        return str(self._fields.needed("order_id", values))
+    def keys(self, rows: Sequence[Sequence[Any]]) -> Sequence[str | RowError | None]:
+        """The order that each row belongs to."""
+        return self._fields.keys("order_id", rows)
 
     def translate(self, groups: Sequence[Sequence[Row]]) -> Iterator[list[Event] | RowError]:
         """For the rows of each order its events, one for each version, or why none of them can be imported."""

@@ -32,9 +32,9 @@ class _OneRow(ABC):
         self._fields = given.fields()
         self._sections = (self._fields, given.fields("traits"), given.fields("properties"))
 
-    def key(self, values: Sequence[Any]) -> str:
-        """The row itself: the same row twice is one event."""
-        return json.dumps(list(values), sort_keys=True)
+    def keys(self, rows: Sequence[Sequence[Any]]) -> Sequence[str | RowError | None]:
+        """Each row is on its own; the same row twice is one event."""
+        return [None] * len(rows)
 
     def translate(self, groups: Sequence[Sequence[Row]]) -> Iterator[list[Event] | RowError]:
         """For the rows of each key their events, each once, or why none of them can be imported."""
@@ -132,9 +132,9 @@ class Events(_OneRow):
         whole = given.mapping.properties
         self._whole = given.columns.index(whole) if isinstance(whole, str) else None
 
-    def key(self, values: Sequence[Any]) -> str:
+    def keys(self, rows: Sequence[Sequence[Any]]) -> Sequence[str | RowError | None]:
         """The message id, where there is one: rows that share it are one event, or contradict each other."""
-        return self._fields.value("message_id", values) or super().key(values)
+        return self._fields.keys("message_id", rows) if "message_id" in self._fields else super().keys(rows)
 
     def _event(self, said: Said, who: Who, properties: Said, row: Row) -> Event:
         at_millis, name, kind = self._needed(said, "at"), self._needed(said, "event"), said.get("type", "track")
@@ -164,9 +164,9 @@ def _object(given: Any) -> Said:
 class Products(_OneRow):
     """The catalogue: a snapshot of a product a row (docs/products.md)."""
 
-    def key(self, values: Sequence[Any]) -> str:
+    def keys(self, rows: Sequence[Sequence[Any]]) -> Sequence[str | RowError | None]:
         """The product: its versions meet."""
-        return str(self._fields.needed("product_id", values))
+        return self._fields.keys("product_id", rows)
 
     def _event(self, said: Said, who: Who, properties: Said, row: Row) -> Event:
         del who, properties, row

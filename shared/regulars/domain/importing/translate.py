@@ -16,8 +16,9 @@ from regulars.domain.importing.values import RowError
 class Translator(Protocol):
     """Rows of one kind to events."""
 
-    def key(self, values: Sequence[Any]) -> str:
-        """Which rows belong together: those of one key must come together. Raises RowError."""
+    def keys(self, rows: Sequence[Sequence[Any]]) -> Sequence[str | RowError | None]:
+        """For the values of each row what it belongs to: rows of one key must come together. None: a row that stands
+        alone."""
 
     def translate(self, groups: Sequence[Sequence[Row]]) -> Iterator[list[Event] | RowError]:
         """For all rows of each key, in whatever order they are: their events, or why none of them can be imported."""
