@@ -28,8 +28,11 @@ WRITE_KEY = "dev-write-key"
 SIGN_ME = "v1=sign-me"
 """Stands for the signature of the body that is sent, which is not known before it is written out."""
 
-_ACCEPTS_ANYTHING = ("POST /v1/batch", "GET /p.gif", "POST /unsubscribe")
-"""A batch answers 200 and names its bad members, the pixel always answers its image, and one-click unsubscribing
+_ACCEPTS_ANYTHING = (
+    "POST /v1/batch", "POST /beacon/v1/batch", "POST /com.snowplowanalytics.snowplow/tp2", "GET /p.gif", "GET /i",
+    "POST /unsubscribe",
+)  # fmt: skip
+"""A batch answers 200 and names its bad members, the pixels always answer their image, and one-click unsubscribing
 ignores its body."""
 
 _CHECKS = {
@@ -143,6 +146,8 @@ def _credentials(cloud: LocalCloud) -> type:
             elif path.startswith("/webhooks/"):
                 case.path_parameters = {"source": "shop"}
                 case.headers.update({"Regulars-Signature": SIGN_ME, "Regulars-Timestamp": "0"})
+            elif path.startswith("/v1/projects/"):
+                case.path_parameters = {"key": WRITE_KEY}
             elif not path.endswith((".js", ".json")):
                 case.headers.update({"X-Write-Key": WRITE_KEY})
 
