@@ -75,13 +75,17 @@ def dev(port: int) -> None:
 def run_before(cloud: LocalCloud, event: Path) -> None:
     """Run what has to have happened before an event: the steps in `<event's name>.before.yaml` beside it, if any.
 
-    A step is `{function: ..., event: <path relative to the file>}`. Raises as `LocalCloud.invoke`.
+    A step is `{function: ..., event: <path relative to the file>}`, or `{secret: <name without the stack's>, value:
+    <text>}` for one that an operator makes by hand. Raises as `LocalCloud.invoke`.
     """
     steps = event.with_suffix(".before.yaml")
     if not steps.is_file():
         return
     for step in yaml.safe_load(steps.read_text(encoding="utf-8")):
-        cloud.invoke(step["function"], _json_of(steps.parent / step["event"]))
+        if "secret" in step:
+            cloud.make_secret(step["secret"], step["value"])
+        else:
+            cloud.invoke(step["function"], _json_of(steps.parent / step["event"]))
 
 
 def _json_of(path: Path) -> Any:

@@ -187,6 +187,10 @@ class LocalCloud:
         ]
         return {name: bodies for name in names if name.endswith("-dlq") and (bodies := self.queue(name))}
 
+    def make_secret(self, name: str, value: str) -> None:
+        """Make a secret that the template does not make: `orders/shopify-main`."""
+        self.client("secretsmanager").create_secret(Name=f"{self.stack.name}/{name}", SecretString=value)
+
     def secret(self, name: str) -> str:
         """The current value of a secret by its name without the stack's: `tokens`, `orders/shop`."""
         answer = self.client("secretsmanager").get_secret_value(SecretId=f"{self.stack.name}/{name}")

@@ -30,7 +30,7 @@ SIGN_ME = "v1=sign-me"
 
 _ACCEPTS_ANYTHING = (
     "POST /v1/batch", "POST /beacon/v1/batch", "POST /com.snowplowanalytics.snowplow/tp2", "GET /p.gif", "GET /i",
-    "POST /unsubscribe",
+    "POST /unsubscribe", "POST /webhooks/events/{source}",
 )  # fmt: skip
 """A batch answers 200 and names its bad members, the pixels always answer their image, and one-click unsubscribing
 ignores its body."""
