@@ -10,12 +10,28 @@ from typing import Any
 
 import orjson
 import pytest
+import yaml
 
 from infra.local import LocalCloud
 from regulars.runtime.settings import SettingsError
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = {
+    "shopify-order": (200, '{"success":true}', 1, 0),
+    "shopify-refund": (200, '{"success":true}', 1, 0),
+    "shopify-checkout": (200, '{"success":true}', 1, 0),
+    "shopify-customer": (200, '{"success":true}', 3, 0),
+    "shopify-redact": (200, '{"success":true}', 1, 0),
+    "shopify-untaken": (200, '{"success":true}', 0, 0),
+    "shopify-unsigned": (400, '"code":"unauthorized"', 0, 0),
+    "shopify-bad-amount": (200, '"code":"bad_amount"', 0, 1),
+    "woocommerce-order": (200, '{"success":true}', 1, 0),
+    "woocommerce-customer": (200, '{"success":true}', 1, 0),
+    "woocommerce-ping": (200, '{"success":true}', 0, 0),
+    "bigcommerce-order": (200, '{"success":true}', 0, 0),
+    "stripe-checkout": (200, '{"success":true}', 1, 0),
+    "stripe-refund": (200, '{"success":true}', 1, 0),
+    "signed-events": (200, '{"success":true}', 2, 0),
     "paid": (200, '{"success":true}', 1, 0),
     "refunded-base64": (200, '{"success":true}', 1, 0),
     "bad-amount": (400, '"code":"bad_amount"', 0, 1),
@@ -23,6 +39,11 @@ SAMPLES = {
     "wrong-signature": (401, '"code":"unauthorized"', 0, 0),
     "unknown-source": (401, '"code":"unauthorized"', 0, 0),
     "stale": (401, '"code":"unauthorized"', 0, 0),
+}
+SECRETS: dict[str, str] = {
+    step["secret"].removeprefix("orders/"): step["value"]
+    for path in (ROOT / "events" / "receive_orders").glob("*.before.yaml")
+    for step in yaml.safe_load(path.read_text())
 }
 
 
@@ -33,6 +54,8 @@ def sample(case: str) -> dict[str, Any]:
 
 def test_every_sample_is_answered_and_queued_as_it_should(cloud: LocalCloud) -> None:
     assert {path.stem for path in (ROOT / "events" / "receive_orders").glob("*.json")} == SAMPLES.keys()
+    for source, value in SECRETS.items():
+        cloud.make_secret(f"orders/{source}", value)
     for case, (status, text, good, bad) in SAMPLES.items():
         queued = len(cloud.queue("events"))
         reply = cloud.invoke("receive_orders", sample(case))
@@ -41,6 +64,7 @@ def test_every_sample_is_answered_and_queued_as_it_should(cloud: LocalCloud) -> 
         bodies = [orjson.loads(body) for body in cloud.queue("events")[queued:]]
         assert sum(len(body["events"]) for body in bodies) == good, case
         assert sum(len(body["bad"]) for body in bodies) == bad, case
+    assert len(cloud.queue("fetches")) == 1
     assert "ada@example.com" not in "".join(cloud.log)
 
 
