@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from regulars.cli_identity import identity, node_argument
+from regulars.cli_import import import_command
+from regulars.cli_quality import quality
 from regulars.domain.errors import PermanentError, TransientError
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ def main() -> None:
 
 
 main.add_command(identity)
+main.add_command(import_command)
+main.add_command(quality)
 
 
 @main.command("replay-bad")

@@ -41,6 +41,7 @@ SELDOM = {
     ("RefreshRole", "sqs:SendMessage"),
     ("ReconcileRole", "dynamodb:PutItem"),  # only where something is wrong
     ("ReconcileRole", "sqs:SendMessage"),
+    ("MonitorRole", "sqs:SendMessage"),  # Lambda's, where a night fails
 }
 
 Use = tuple[str, str, str]
@@ -133,7 +134,7 @@ def _busy_month(cloud: LocalCloud) -> None:
     )
     cloud.settle()
     _answer_mail(cloud)
-    monthly = dict.fromkeys(("refresh", "reconcile"), timedelta(days=30))
+    monthly = dict.fromkeys(("refresh", "reconcile", "monitor"), timedelta(days=30))
     cloud.advance(by=timedelta(days=200), stride=timedelta(days=1), rarer=monthly)
 
 
