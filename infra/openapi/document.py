@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from infra.openapi import clients, models, webhooks
 from infra.openapi.replies import ETAG, HTML, SAFE, empty, failures, file, image, json_answer, responses
 from regulars.domain.orders_payload import OrderPayload
+from regulars.domain.surveys import MAX_COMMENT
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -69,7 +70,7 @@ def document() -> Document:
         "info": {
             "title": "Regulars",
             "version": VERSION,
-            "description": "Hits and orders of online stores in, unsubscribe links. Codes of errors are stable.",
+            "description": "Hits and orders of online stores in, links of messages. Codes of errors are stable.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {
@@ -81,6 +82,7 @@ def document() -> Document:
             "/webhooks/orders/{source}": {"post": _order()},
             **webhooks.paths(),
             "/unsubscribe": {"get": _unsubscribe_page(), "post": _unsubscribe()},
+            "/survey": {"get": _survey_page(), "post": _survey_answer()},
         },
         "components": {
             "schemas": _without_titles(schemas["$defs"]),
@@ -136,6 +138,8 @@ def _call(call: str) -> Document:
 
 def _also(call: str) -> str:
     """Segment's own short names, which its browser library uses."""
+    if call == "survey":
+        return ""
     paths = ("/v1/b", "/v1/import") if call == "batch" else (f"/v1/{call[0]}",)
     return f" Also as {' and '.join(paths)}."
 
@@ -191,13 +195,13 @@ def _order() -> Document:
     }
 
 
-def _token() -> list[Document]:
+def _token(link: str = "unsubscribe link") -> list[Document]:
     return [
         {
             "name": "t",
             "in": "query",
             "required": True,
-            "description": "The token of a message's unsubscribe link.",
+            "description": f"The token of a message's {link}.",
             "schema": {"type": "string", "maxLength": 600},
         }
     ]
@@ -227,4 +231,45 @@ def _unsubscribe() -> Document:
             }
         },
         "responses": {"200": HTML, "400": HTML, "503": HTML, **failures("413")},
+    }
+
+
+def _survey_page() -> Document:
+    language = {"name": "Accept-Language", "in": "header", "description": "de or en.", "schema": {"type": "string"}}
+    score = {
+        "name": "score",
+        "in": "query",
+        "description": "What is chosen on the page already.",
+        "schema": {"type": "string"},
+    }
+    return {
+        "operationId": "surveyPage",
+        "summary": "Asks one question; records nothing, whoever follows the link",
+        "security": [],
+        "parameters": [*_token("survey link"), score, language],
+        "responses": {"200": HTML, "400": HTML, "410": HTML, "503": HTML, **failures("429")},
+    }
+
+
+def _survey_answer() -> Document:
+    form = {
+        "type": "object",
+        "required": ["score"],
+        "properties": {
+            "score": {"type": "string", "pattern": "^[0-9]{1,2}$"},
+            "comment": {"type": "string", "maxLength": MAX_COMMENT},
+            "o": {"type": "string", "description": "Of the page: the same answer from one showing counts once."},
+        },
+    }
+    return {
+        "operationId": "surveyAnswer",
+        "summary": "Records the answer; the same from one showing of the page counts once",
+        "security": [],
+        "parameters": _token("survey link"),
+        "requestBody": {
+            "content": {
+                "application/x-www-form-urlencoded": {"schema": form, "example": {"score": "9", "comment": "Fast."}}
+            }
+        },
+        "responses": {"200": HTML, "400": HTML, "410": HTML, "503": HTML, **failures("413")},
     }

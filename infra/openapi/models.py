@@ -11,9 +11,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from regulars.application.collect.segment import MAX_ID_CHARS, MAX_MESSAGE_ID_CHARS, MAX_NAME_CHARS
+from regulars.domain.surveys import MAX_COMMENT
 
 Whole = Annotated[int, Field(ge=-(2**63), le=2**64 - 1)]
 Object = dict[str, Any]
@@ -67,6 +68,9 @@ class ErrorCode(StrEnum):
     BAD_AMOUNT = "bad_amount"
     UNKNOWN_CURRENCY = "unknown_currency"
     BAD_INSTANT = "bad_instant"
+    BAD_SURVEY = "bad_survey"
+    BAD_SCORE = "bad_score"
+    BAD_COMMENT = "bad_comment"
 
 
 class Error(BaseModel):
@@ -250,6 +254,51 @@ class SnowplowBatch(BaseModel):
     data: list[SnowplowPayload]
 
 
+class _Answer(BaseModel):
+    """What all answers have in common. A userId, an anonymousId or an email is needed."""
+
+    model_config = ConfigDict(extra="allow")
+
+    survey: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_\-]{0,63}$", examples=["post_purchase"])]
+    comment: Annotated[str, Field(max_length=MAX_COMMENT)] | None = None
+    userId: Identifier = None  # noqa: N815
+    anonymousId: Identifier = None  # noqa: N815
+    email: Annotated[str | None, Field(examples=["ada@example.com"])] = None
+    messageId: Annotated[  # noqa: N815
+        Annotated[str, Field(max_length=MAX_MESSAGE_ID_CHARS)] | Whole | None,
+        Field(description="The same id from the same source is the same answer, however often it comes."),
+    ] = None
+    context: Context | None = None
+    timestamp: Instant = None
+    sentAt: Instant = None  # noqa: N815
+    writeKey: Annotated[Any, Field(description="The write key, where it can stand in no header.")] = None  # noqa: N815
+
+
+class NpsAnswer(_Answer):
+    """How likely somebody is to recommend the shop."""
+
+    kind: Literal["nps"]
+    score: Annotated[int, Field(ge=0, le=10)]
+
+
+class CsatAnswer(_Answer):
+    """How satisfied somebody is."""
+
+    kind: Literal["csat"]
+    score: Annotated[int, Field(ge=1, le=5)]
+
+
+class CesAnswer(_Answer):
+    """How much somebody agrees that the shop made it easy."""
+
+    kind: Literal["ces"]
+    score: Annotated[int, Field(ge=1, le=7)]
+
+
+class Survey(RootModel[Annotated[NpsAnswer | CsatAnswer | CesAnswer, Field(discriminator="kind")]]):
+    """An answer to a survey that the page or app asked itself. Digits stand for a score, too."""
+
+
 CALLS: dict[str, type[BaseModel]] = {
     "track": Track,
     "identify": Identify,
@@ -258,5 +307,6 @@ CALLS: dict[str, type[BaseModel]] = {
     "group": Group,
     "alias": Alias,
     "batch": Batch,
+    "survey": Survey,
 }
 """Call to its body, as in /v1/{call}."""

@@ -24,6 +24,10 @@ REFUSED = {
     "receive_orders/stale",
     "receive_orders/unknown-source",
     "receive_orders/wrong-signature",
+    "collect/survey-bad-score",
+    "survey/answer-without-score",
+    "survey/expired",
+    "survey/tampered",
     "unsubscribe/tampered",
 }
 """Samples that show a clear error; of those that hold what nobody can read, the names begin with `poison`."""

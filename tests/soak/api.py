@@ -21,7 +21,7 @@ from werkzeug.wrappers import Request
 from infra.local import LocalCloud
 from infra.local.server import answer
 from regulars.application.webhooks.signatures import SIGNATURE_HEADER, signature_of
-from tests.credentials import unsubscribe_token
+from tests.credentials import survey_token, unsubscribe_token
 from tests.soak.completing import completed
 
 WRITE_KEY = "dev-write-key"
@@ -133,16 +133,16 @@ def _config(examples: int, seed: int, *, edges: bool, authenticated: bool) -> Sc
 
 def _credentials(cloud: LocalCloud) -> type:
     """What a right client of each operation adds to its requests."""
-    token = unsubscribe_token(cloud)
+    tokens = {"/unsubscribe": unsubscribe_token(cloud), "/survey": survey_token(cloud)}
 
     class Credentials:
-        def get(self, _case: Any, _context: Any) -> str:
-            return token
+        def get(self, _case: Any, _context: Any) -> dict[str, str]:
+            return tokens
 
-        def set(self, case: Any, token: str, _context: Any) -> None:
+        def set(self, case: Any, tokens: dict[str, str], _context: Any) -> None:
             path = case.operation.path
-            if path == "/unsubscribe":
-                case.query = {"t": token}
+            if path in tokens:
+                case.query = {"t": tokens[path]}
             elif path.startswith("/webhooks/"):
                 case.path_parameters = {"source": "shop"}
                 case.headers.update({"Regulars-Signature": SIGN_ME, "Regulars-Timestamp": "0"})

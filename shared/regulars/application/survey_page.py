@@ -18,7 +18,8 @@ from regulars.application.survey_texts import TEXTS, Texts, language_of
 from regulars.application.tell import tell
 from regulars.domain.errors import BadInputError, PermanentError, TransientError
 from regulars.domain.instants import to_millis
-from regulars.domain.surveys import MAX_COMMENT, Answer, Invitation, answered_event, comment_of, score_of
+from regulars.domain.message_events import answered_event
+from regulars.domain.surveys import MAX_COMMENT, Answer, Invitation, comment_of, score_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

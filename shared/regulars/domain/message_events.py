@@ -1,18 +1,22 @@
-"""Regulars' own events about messages: what became of each, and who unsubscribed. None of them holds an address."""
+"""Regulars' own events about messages: what became of each, who unsubscribed or answered. None holds an address."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from regulars.domain.events import Event, EventType, Trust, event_id_of
 from regulars.domain.instants import to_millis
 from regulars.domain.sends import SendRecord, SendStatus, Subscription
+from regulars.domain.surveys import SURVEY_ANSWERED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    from regulars.domain.surveys import Answer, Invitation
 
 SOURCE = "regulars"
 UNSUBSCRIBED = "Unsubscribed"
@@ -94,3 +98,21 @@ def unsubscribed_event(subscription: Subscription, *, at: datetime, how: str) ->
         properties={"address_node": node, "channel": channel, "send_key": subscription.send_key, "how": how},
         kind=EventType.TRACK,
     )
+
+
+def answered_event(invitation: Invitation, answer: Answer, *, occasion: str, at: datetime) -> Event:
+    """The event of an answer through an invitation's link; folds into the address that was invited.
+
+    `occasion` is one showing of the page: the same answer sent twice from it is one event, whenever it comes; another
+    answer is another event, and the latest counts.
+    """
+    said = json.dumps([invitation.send_key, answer.to_doc(), occasion], sort_keys=True, ensure_ascii=False)
+    digest = hashlib.sha256(said.encode()).hexdigest()[:32]
+    event = own_event(
+        name=SURVEY_ANSWERED,
+        message_id=f"survey:{digest}",
+        at=at,
+        properties={**answer.to_doc(), "address_node": invitation.address_node, "send_key": invitation.send_key},
+        kind=EventType.TRACK,
+    )
+    return replace(event, payload_hash=digest)

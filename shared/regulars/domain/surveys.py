@@ -7,20 +7,16 @@ NPS: "how likely are you to recommend", 0 to 10; 9 and 10 are promoters, 7 and 8
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from unicodedata import category
 
 from regulars.domain.errors import BadInputError
-from regulars.domain.events import TRACK, Event
 from regulars.domain.instants import iso
-from regulars.domain.message_events import own_event
 
 SURVEY_ANSWERED = "Survey Answered"
 MAX_COMMENT = 2_000
@@ -130,21 +126,3 @@ def traits_of_answer(properties: Mapping[str, Any], at: datetime) -> dict[str, A
     kind = answer.kind.value
     traits: dict[str, Any] = {f"{kind}_score": answer.score, f"{kind}_at": iso(at)}
     return traits | ({"nps_group": nps_group(answer.score)} if answer.kind is SurveyKind.NPS else {})
-
-
-def answered_event(invitation: Invitation, answer: Answer, *, occasion: str, at: datetime) -> Event:
-    """The event of an answer through an invitation's link; folds into the address that was invited.
-
-    `occasion` is one showing of the page: the same answer sent twice from it is one event, whenever it comes; another
-    answer is another event, and the latest counts.
-    """
-    said = json.dumps([invitation.send_key, answer.to_doc(), occasion], sort_keys=True, ensure_ascii=False)
-    digest = hashlib.sha256(said.encode()).hexdigest()[:32]
-    event = own_event(
-        name=SURVEY_ANSWERED,
-        message_id=f"survey:{digest}",
-        at=at,
-        properties={**answer.to_doc(), "address_node": invitation.address_node, "send_key": invitation.send_key},
-        kind=TRACK,
-    )
-    return replace(event, payload_hash=digest)
