@@ -24,7 +24,7 @@ import orjson
 from regulars.application.collect.shape import checked
 from regulars.domain.errors import BadInputError, PermanentError
 from regulars.domain.event_nodes import nodes_of
-from regulars.domain.events import BadRow, Event, event_from_doc, event_to_doc
+from regulars.domain.events import PRODUCT, BadRow, Event, event_from_doc, event_to_doc
 from regulars.domain.importing.fields import Import, Row
 from regulars.domain.importing.mapping import ImportMapping, load_mapping
 from regulars.domain.importing.targets import Kind
@@ -85,6 +85,10 @@ class ImportReport:
     keys: list[str] = field(default_factory=list)
 
 
+Intaking = Callable[[], Callable[[Event], Event]]
+"""Gives what takes an event and gives what the lake keeps of it; made anew in each process."""
+
+
 class Assembled(NamedTuple):
     """What a part of the rows became: events as (customer's node, JSON), and rows that are not imported together, as
     (RowError's arguments, rows). Plain data, so that it may be made in another process."""
@@ -113,13 +117,17 @@ def document_of(mapping: ImportMapping) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ImportFiles:
-    """Imports of one deployment. `spills` makes a spill of so many groups, gone when it is closed; `each` does
-    the work of the second pass."""
+    """Imports of one deployment.
+
+    `spills` makes a spill of so many groups, gone when it is closed; `intake` is what is done to an event before the
+    lake keeps it (regulars.application.intake); `each` does the work of the second pass.
+    """
 
     log: EventLog
     notes: ImportNotes
     clock: Clock
     spills: Callable[[int], AbstractContextManager[Spill]]
+    intake: Intaking
     each: Mapper = map
     events_per_object: int = EVENTS_PER_OBJECT
 
@@ -147,7 +155,7 @@ class ImportFiles:
         groups = min(1 + sum(file.weight for file in distinct) // _BYTES_PER_GROUP, _MAX_GROUPS)
         with self.spills(groups) as rows, self.spills(groups) as events:
             run.read(rows)
-            run.assemble(rows, events, self.each)
+            run.assemble(rows, events, self.intake, self.each)
             if not dry_run:
                 self._write(run, events)
         return report
@@ -262,10 +270,10 @@ class _Run:
         else:
             rows.add(name, line)
 
-    def assemble(self, rows: Spill, events: Spill, each: Mapper) -> None:
+    def assemble(self, rows: Spill, events: Spill, intake: Intaking, each: Mapper) -> None:
         """Second pass: each key's rows to events, aside by customer."""
         document = document_of(self.given.mapping)
-        work = partial(assembled, document, self.given.received_at)
+        work = partial(assembled, document, self.given.received_at, intake)
         parts = (list(rows.take(group).values()) for group in range(rows.groups))
         for number, part in enumerate(each(work, parts), 1):
             for node, line in part.events:
@@ -312,38 +320,46 @@ class _Run:
         )
 
 
-def assembled(mapping: dict[str, Any], received_at: datetime, lines: list[list[bytes]]) -> Assembled:
+def assembled(mapping: dict[str, Any], received_at: datetime, intake: Intaking, lines: list[list[bytes]]) -> Assembled:
     """The events of whole keys: for each its lines, each line some rows as JSON (file, number, values)."""
     given = Import(load_mapping(mapping), received_at, hash_of)
-    free = given.mapping.kind is Kind.EVENTS
+    take_in = intake()
     groups = [[Row(*row) for line in together for row in orjson.loads(line)] for together in lines]
     result = Assembled([], [])
     for members, found in zip(groups, translator_of(given).translate(groups), strict=True):
-        outcome = _checked(found) if free and isinstance(found, list) else found
+        outcome = found if isinstance(found, RowError) else _taken_in(found, given, take_in)
         if isinstance(outcome, RowError):
             fault = (outcome.code, outcome.field, outcome.problem, outcome.place)
             result.rejected.append((fault, [[row.file, row.number, row.values] for row in members]))
             continue
-        for event in outcome:
-            nodes = nodes_of(event)
-            result.events.append((nodes[0] if nodes else event.event_id, orjson.dumps(event_to_doc(event))))
+        for node, event in outcome:
+            result.events.append((node, orjson.dumps(event_to_doc(event))))
     return result
+
+
+def _taken_in(
+    events: list[Event], given: Import, take_in: Callable[[Event], Event]
+) -> list[tuple[str, Event]] | RowError:
+    """What the lake keeps of the events, each with the node that it is folded into (a product: with its own id)."""
+    kept = []
+    for one in events:
+        try:
+            if given.mapping.kind is Kind.EVENTS:
+                checked(one.properties)  # limits of any event, and masks for addresses in its URLs
+                checked(one.traits)
+            event = take_in(one)
+        except BadInputError as error:
+            return RowError(error.code, "row", error.detail)
+        nodes = nodes_of(event)
+        if not nodes and event.type is not PRODUCT:
+            return RowError("no_identifier", "fields", "names nobody: none of its identifiers stands for one person")
+        kept.append((nodes[0] if nodes else event.event_id, event))
+    return kept
 
 
 def _name_of(key: bytes) -> str:
     """A short name for a key of any length, without spaces."""
     return hashlib.blake2b(key, digest_size=12).hexdigest()
-
-
-def _checked(events: list[Event]) -> list[Event] | RowError:
-    """The events, if they keep the limits of any event; addresses in their URLs are masked."""
-    for event in events:
-        try:
-            checked(event.properties)
-            checked(event.traits)
-        except BadInputError as error:
-            return RowError(error.code, "properties", error.detail)
-    return events
 
 
 def read_again(row: BadRow) -> list[Event]:
@@ -357,9 +373,9 @@ def read_again(row: BadRow) -> list[Event]:
         mapping = load_mapping(document["mapping"])
     except (ValueError, KeyError, TypeError) as error:
         raise BadInputError("bad_json", "the row could not be read; mend its file and import that") from error
-    (found,) = translator_of(Import(mapping, row.received_at, hash_of)).translate([rows])
-    if isinstance(found, list) and mapping.kind is Kind.EVENTS:
-        found = _checked(found)
-    if isinstance(found, RowError):
-        raise found
-    return found
+    given = Import(mapping, row.received_at, hash_of)
+    (found,) = translator_of(given).translate([rows])
+    kept = found if isinstance(found, RowError) else _taken_in(found, given, lambda event: event)
+    if isinstance(kept, RowError):
+        raise kept
+    return [event for _, event in kept]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
-from regulars.application import import_orders, receive_orders
+from regulars.application import importing, receive_orders
 from regulars.application.bad_rows import original_bytes
 from regulars.application.collect import doors as collect_doors
 from regulars.application.ingest import ID_COLLISION
@@ -184,7 +184,7 @@ NORMALISERS: Mapping[str, Normaliser] = {
     receive_orders.STAGE: receive_orders.read_again,
     fetching.STAGE: fetching.read_again,
     signed_events.STAGE: lambda row: signed_events.read_again(row, original_bytes(row)).events,
-    import_orders.STAGE: lambda row: [import_orders.read_again(row)],
+    importing.STAGE: importing.read_again,
     INGEST_STAGE: read_event,
     UPDATE_STAGE: read_event,
 }

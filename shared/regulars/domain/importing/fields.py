@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from regulars.domain.event_nodes import nodes_of
 from regulars.domain.events import Event, EventType, Trust, event_id_of
 from regulars.domain.importing.mapping import ImportMapping, Mapped
 from regulars.domain.importing.targets import NAMES, Shape, Target
@@ -61,9 +61,15 @@ class Field:
         """Minor units in each row, in the currency of each."""
         parts = []
         for raws in [columns[place] for place in self._positions] or [[self._constant] * len(currencies)]:
-            texts = _converted(raws, self._convert, errors)
-            parts.append(_converted(list(zip(texts, currencies, strict=True)), money, errors))
+            if len(set(currencies)) == 1:  # each distinct text is an amount at once
+                parts.append(_converted(raws, partial(self._minor, money, currencies[0]), errors))
+            else:
+                texts = _converted(raws, self._convert, errors)
+                parts.append(_converted(list(zip(texts, currencies, strict=True)), money, errors))
         return parts[0] if len(parts) == 1 else [_sum(row) for row in zip(*parts, strict=True)]
+
+    def _minor(self, money: Amounts, currency: str | None, raw: Any) -> int | None:
+        return money((self._convert(raw), currency))
 
 
 Errors = dict[int, RowError]
@@ -71,6 +77,8 @@ Errors = dict[int, RowError]
 
 
 def _sum(parts: tuple[int | None, ...]) -> int | None:
+    if None not in parts:
+        return sum(parts)  # type: ignore[arg-type]
     there = [part for part in parts if part is not None]
     return sum(there) if there else None
 
@@ -219,12 +227,12 @@ def event_of(
     properties: dict[str, Any],
     context: dict[str, Any],
 ) -> Event:
-    """An imported event. `at`: epoch milliseconds and the field that says so. Raises RowError `no_identifier`."""
+    """An imported event. `at`: epoch milliseconds and the field that says so. Raises RowError `bad_instant`."""
     millis, field = at
     if who.external_ids:
         context["externalIds"] = who.external_ids
     source = given.mapping.source
-    event = Event(
+    return Event(
         event_id=event_id_of(source, message_id),
         source=source,
         message_id=message_id,
@@ -241,6 +249,3 @@ def event_of(
         properties=properties,
         traits=who.traits,
     )
-    if not nodes_of(event):
-        raise RowError("no_identifier", "fields", "the row names nobody: no identifier that stands for one person")
-    return event

@@ -22,6 +22,7 @@ _AMOUNTS = ("total", "refunded", "discount", "shipping", "tax")
 _TEXTS = ("sku", "name", "category", "url", "image_url")
 _CONSENTS = ("email_consent", "sms_consent", "consent_text")
 _SAID_ONCE = ("status", "channel", *IDENTIFIERS, *NAMES, *_CONSENTS)
+_NOTHING: dict[str, Any] = dict.fromkeys(_SAID_ONCE)
 _CHOSEN = (("placed_at", min), ("updated_at", max), ("consent_at", max))
 
 Columns = dict[str, list[Any]]
@@ -53,6 +54,7 @@ class Orders:
         self._by_line = given.mapping.kind is Kind.ORDER_LINES
         chosen = [one for one in given.mapping.mapped() if one.nested]
         self._paths = tuple(dict.fromkeys(column for one in chosen for column in one.given.columns))
+        self._said_once = [name for name in _SAID_ONCE if name in self._fields]
         self._nested = Fields(chosen, self._paths, given.mapping.timezone)
         products = given.mapping.products
         self._list = None if products is None else given.columns.index(products.column)
@@ -184,10 +186,14 @@ class Orders:
         """What the rows say of the whole order: most is said once, or the same each time; of instants the earliest
         `placed_at` and the latest others count; coupons are put together."""
         columns = block.columns
-        told = {name: self._one(columns.get(name), members, name) for name in _SAID_ONCE}
+        told = dict(_NOTHING)
+        for name in self._said_once:
+            told[name] = self._one(columns[name], members, name)
         for name, choose in _CHOSEN:
             if name in columns:
-                told[name] = choose((one for one in _pick(columns[name], members) if one is not None), default=None)
+                found = set(_pick(columns[name], members))
+                found.discard(None)
+                told[name] = choose(found, default=None)
         some = {one for one in _pick(columns["coupons"], members) if one} if "coupons" in columns else set()
         told["coupons"] = list(some.pop()) if len(some) == 1 else sorted({one for each in some for one in each})
         return told
