@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from regulars.adapters.contacts import ContactForms
 
@@ -105,3 +107,15 @@ def test_a_form_is_its_own_form() -> None:
     assert FORMS.phone("+15555550100", "DE") == "+15555550100"
     address = FORMS.address({"city": "springfield", "country": "usa", "zip": "62701"})
     assert FORMS.address(address) == address
+
+
+@given(st.text(max_size=40), st.sampled_from([None, "DE", "US", "nowhere"]))
+def test_nothing_that_a_sender_writes_stops_it_and_a_form_is_its_own_form(text: str, region: str | None) -> None:
+    for mail in (text, f"ann@{text}.example.com", f"{text}@example.com"):
+        address, _flags = FORMS.email(mail)
+        assert address is None or FORMS.email(address)[0] == address
+    for said in (text, f"+49{text}", f"030{text}"):
+        number = FORMS.phone(said, region)
+        assert number is None or FORMS.phone(number, None) == number
+    address_form = FORMS.address({"country": text, "city": text, "state": text, "postalCode": text, text: text})
+    assert FORMS.address(address_form) == address_form
