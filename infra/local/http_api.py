@@ -162,6 +162,8 @@ def _routes(stack: Stack) -> Iterable[_Route]:
         if resource["Type"] != "AWS::ApiGatewayV2::Api":
             continue
         for path, methods in resource["Properties"]["Body"]["paths"].items():
+            if path.endswith("/") and path != "/":
+                raise TemplateError(f"{logical}: API Gateway takes no route that ends with a slash, as {path} does")
             for method, operation in methods.items():
                 uri = operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
                 target = _FUNCTION_IN_URI.search(uri)
@@ -172,10 +174,11 @@ def _routes(stack: Stack) -> Iterable[_Route]:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    """`/v1/{call}` as a pattern: a variable is one part of the path, `{rest+}` is the rest of it."""
+    """`/v1/{call}` as a pattern: a variable is one part of the path, `{rest+}` is the rest of it, which may be empty
+    behind a slash."""
     parts = re.split(r"(\{[^}]*\})", path)
     converted = [
-        (f"(?P<{part[1:-2]}>.+)" if part.endswith("+}") else f"(?P<{part[1:-1]}>[^/]+)")
+        (f"(?P<{part[1:-2]}>.*)" if part.endswith("+}") else f"(?P<{part[1:-1]}>[^/]+)")
         if part.startswith("{")
         else re.escape(part)
         for part in parts

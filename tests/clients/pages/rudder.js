@@ -3,6 +3,6 @@ import { RudderAnalytics } from "@rudderstack/analytics-js/bundled";
 
 window.load = (key, collector, options) => {
   const analytics = new RudderAnalytics();
-  analytics.load(key, collector, { configUrl: collector, logLevel: "ERROR", ...options });
+  analytics.load(key, collector, { configUrl: `${collector}/sourceConfig`, logLevel: "ERROR", ...options });
   return analytics;
 };
