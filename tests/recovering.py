@@ -57,6 +57,7 @@ def rebuilt(
     rebuild = Rebuild(
         log=world.log,
         store=store or world.store,
+        catalogue=world.catalogue,
         programs=world.programs,
         spill=MemorySpill(groups=4),
         clock=world.clock,

@@ -21,7 +21,7 @@ def handler(_event: dict[str, Any], context: Any) -> dict[str, Any]:
     count("NodesRebuilt", compared.rebuilt)
     count("CustomersOverdue", report.overdue)
     count("OutboxesDangling", report.dangling)
-    count("ProjectionDrift", compared.different + compared.missing)
+    count("ProjectionDrift", compared.different + compared.missing + compared.products_behind)
     count("ReconcileIncomplete", int(not compared.complete))
     return {
         "complete": compared.complete,
@@ -29,6 +29,7 @@ def handler(_event: dict[str, Any], context: Any) -> dict[str, Any]:
         "different": compared.different,
         "missing": compared.missing,
         "rebuilt": compared.rebuilt,
+        "products_behind": compared.products_behind,
         "unsettled": compared.unsettled,
         "overdue": report.overdue,
         "dangling": report.dangling,

@@ -142,6 +142,9 @@ def reconcile(stack: str, bucket: str, table: str, sample: int, share: int, *, r
 def _tell_rebuild(report: RebuildReport) -> None:
     click.echo(f"{report.events} events in {report.objects} objects read, {report.nodes} nodes compared")
     click.echo(f"{report.different} different, {report.missing} missing, {report.rebuilt} rebuilt")
+    if report.products:
+        found = f"{report.products} products, {report.products_behind} behind the log"
+        click.echo(f"{found}, {report.products_rebuilt} brought up to it")
     for what, number in (
         ("may have something on its way", report.unsettled),
         ("hold as much as an item can", report.overfull),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from regulars.adapters.memory.catalogue import MemoryCatalogue
 from regulars.adapters.memory.system import CountedIds, FixedClock
 from regulars.application.catalogue import RememberedCatalogue, keep_products
+from regulars.application.rebuild import Doing
 from regulars.domain.errors import TransientError, VersionConflictError
 from regulars.domain.events import Trust
 from regulars.domain.identity import NodeKind, node_id
@@ -28,7 +29,8 @@ from regulars.domain.products import (
     product_key,
 )
 from tests.product_samples import MORNING, a_listing, a_product, told
-from tests.world import World
+from tests.recovering import rebuilt
+from tests.world import World, user
 
 
 def in_catalogue(world: World, product_id: str = "7", source: str | None = None) -> Product | None:
@@ -202,3 +204,30 @@ def test_a_memory_asks_for_a_product_once_in_a_while() -> None:
     catalogue.put("8", a_listing("8"), expected=0, owner="a")
     clock.instant = MORNING + timedelta(minutes=5)
     assert memory.products(["7", "8"]) == {"7": a_listing(), "8": a_listing("8")}
+
+
+def test_a_rebuild_makes_the_catalogue_from_the_log() -> None:
+    """What was lost is there again, and what was left behind; a second run finds nothing to do."""
+    world = World()
+    world.send(told(a_product("7", version=2)), told(a_product("8")), told(a_product("9")))
+    lost = world.catalogue._rows.pop("7")
+    world.catalogue.put("8", a_listing("8", source="other"), expected=1, owner="somebody")
+    found = rebuilt(world, doing=Doing(repair=False))
+    assert (found.products, found.products_behind, found.products_rebuilt, found.nodes) == (3, 2, 0, 0)
+    assert rebuilt(world).products_rebuilt == 2
+    assert world.catalogue._rows["7"][0] == lost[0]
+    assert set(world.catalogue.products(["8"])["8"].snapshots) == {"shop", "other"}, "what is stored is never less"
+    assert rebuilt(world).products_behind == 0
+
+
+def test_a_night_leaves_alone_what_has_just_landed() -> None:
+    """It may be on its way to the catalogue still, and would be told as drift."""
+    world = World()
+    world.log.append([told(a_product())])
+    assert rebuilt(world, doing=Doing(settled=world.clock.instant - timedelta(hours=1))).products == 0
+
+
+def test_a_rebuild_of_some_customers_leaves_products_alone() -> None:
+    world = World()
+    world.send(told(a_product()), world.event("Page"))
+    assert rebuilt(world, wanted=frozenset({user("ann")})).products == 0

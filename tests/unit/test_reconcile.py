@@ -31,8 +31,8 @@ def reconciled(world: World, share: Slice = EVERYBODY, *, repair: bool = True, w
     for _ in range(waiting):
         backlog.put("{}", world.clock.instant)
     rebuild = Rebuild(
-        log=world.log, store=world.store, programs=world.programs, spill=MemorySpill(), clock=world.clock,
-        ids=CountedIds("reconcile-"),
+        log=world.log, store=world.store, catalogue=world.catalogue, programs=world.programs, spill=MemorySpill(),
+        clock=world.clock, ids=CountedIds("reconcile-"),
     )  # fmt: skip
     use_case = Reconcile(
         rebuild=rebuild, store=world.store, due=world.due, waiting=(backlog, MemoryDeadLetters()), clock=world.clock

@@ -43,6 +43,20 @@ def keep_products(told: Mapping[str, Listing], *, catalogue: CatalogueStore, ids
     return written, frozenset(stuck)
 
 
+def behind(told: Mapping[str, Listing], *, catalogue: CatalogueStore) -> dict[str, Listing]:
+    """Those of what was told that the catalogue does not know yet. Raises TransientError."""
+    found: dict[str, Listing] = {}
+    wanted = sorted(told)
+    for start in range(0, len(wanted), _AT_ONCE):
+        batch = wanted[start : start + _AT_ONCE]
+        stored = catalogue.stored(batch)
+        for product_id in batch:
+            known = _readable(stored.get(product_id))
+            if known is None or known.merged(told[product_id]) != known:
+                found[product_id] = told[product_id]
+    return found
+
+
 def _kept(
     product_id: str, listing: Listing, stored: Stored[Listing] | None, catalogue: CatalogueStore, ids: Ids
 ) -> bool:

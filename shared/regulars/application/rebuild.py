@@ -19,7 +19,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 from zlib import crc32
 
-from regulars.application.rebuild_log import LoggedFact, LogReader, OutOfTimeError, logged_fact
+from regulars.application.catalogue import behind, keep_products
+from regulars.application.rebuild_log import (
+    LoggedFact,
+    LogReader,
+    OutOfTimeError,
+    is_product,
+    logged_fact,
+    logged_listings,
+)
 from regulars.domain.errors import VersionConflictError
 from regulars.domain.history import History, history_of, is_same, remembering
 from regulars.domain.links import NO_LINKS, component
@@ -31,7 +39,7 @@ from regulars.ports import Part
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from regulars.ports import Clock, CustomerStore, EventLog, Ids, ProgramStore, Spill
+    from regulars.ports import CatalogueStore, Clock, CustomerStore, EventLog, Ids, ProgramStore, Spill
 
 T = TypeVar("T")
 
@@ -45,7 +53,8 @@ class RebuildReport:
     (`different`), or not there (`missing`); `rebuilt` were written.
 
     Left alone: `unsettled` ones, which differ but may have something on its way; `overfull` ones, which hold as much as
-    an item can; `busy` ones, which changed faster than they could be rebuilt. `complete`: the time sufficed.
+    an item can; `busy` ones, which changed faster than they could be rebuilt. Of the log's `products`, of how many the
+    catalogue did not know the latest (`products_behind`), and how many were written. `complete`: the time sufficed.
     """
 
     objects: int = 0
@@ -58,6 +67,9 @@ class RebuildReport:
     unsettled: int = 0
     overfull: int = 0
     busy: int = 0
+    products: int = 0
+    products_behind: int = 0
+    products_rebuilt: int = 0
     complete: bool = True
 
 
@@ -89,10 +101,19 @@ class Rebuild:
     """Call it with the nodes (any container) to rebuild. Raises TransientError; running it again goes on."""
 
     def __init__(
-        self, *, log: EventLog, store: CustomerStore, programs: ProgramStore, spill: Spill, clock: Clock, ids: Ids
+        self,
+        *,
+        log: EventLog,
+        store: CustomerStore,
+        catalogue: CatalogueStore,
+        programs: ProgramStore,
+        spill: Spill,
+        clock: Clock,
+        ids: Ids,
     ) -> None:
         self._log = log
         self._store = store
+        self._catalogue = catalogue
         self._programs = programs
         self._spill = spill
         self._clock = clock
@@ -147,7 +168,9 @@ class Rebuild:
     ) -> None:
         """The nodes of one group; those that changed meanwhile again, with what has landed since."""
         lines = self._spill.take(group)
-        nodes = sorted(lines)
+        products = [line for key in lines if is_product(key) for line in lines[key]]
+        self._products(products, doing, report)
+        nodes = sorted(key for key in lines if not is_product(key))
         report.nodes += len(nodes)
         for attempt in range(_ATTEMPTS):
             if not nodes:
@@ -172,6 +195,17 @@ class Rebuild:
                 )
             ]
         report.busy += len(nodes)
+
+    def _products(self, lines: Iterable[bytes], doing: Doing, report: RebuildReport) -> None:
+        """Merge what the log says of products into the catalogue. Merging is never wrong, so nobody is left alone."""
+        told = logged_listings(lines, settled=doing.settled is not None)
+        lacking = behind(told, catalogue=self._catalogue) if told else {}
+        report.products += len(told)
+        report.products_behind += len(lacking)
+        if doing.repair and lacking:
+            written, stuck = keep_products(lacking, catalogue=self._catalogue, ids=self._ids)
+            report.products_rebuilt += written
+            report.busy += len(stuck)
 
     def _node(
         self,

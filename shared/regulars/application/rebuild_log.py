@@ -7,7 +7,7 @@ projection that it compares it with.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -16,9 +16,18 @@ import orjson
 
 from regulars.domain.errors import TransientError
 from regulars.domain.event_nodes import nodes_of
+from regulars.domain.events import PRODUCT
 from regulars.domain.facts import Fact, fact_of, link_fact, others_of
 from regulars.domain.facts_doc import fact_from_doc, fact_to_doc
 from regulars.domain.links import NO_LINKS, Links, linked, says_more
+from regulars.domain.products import (
+    PRODUCT_KEYS,
+    Listing,
+    listing_from_doc,
+    listing_of,
+    listing_to_doc,
+    product_key,
+)
 from regulars.domain.profile import SEEN_DAYS
 
 if TYPE_CHECKING:
@@ -84,6 +93,8 @@ class LogReader:
                 self.events += 1
                 if fact is not None:
                     self._put_aside(nodes[0], fact, mark)
+                elif event.type is PRODUCT and (told := listing_of(event)) is not None:
+                    self._put_product_aside(*told, mark)
             self._read.add(key)
             self.objects += 1
 
@@ -98,6 +109,27 @@ class LogReader:
             if len(self._links) >= _MAX_KNOWN_LINKS:
                 self._links.clear()
             self._links[home] = linked(known, fact.links, fact.at, fact.id)
+
+    def _put_product_aside(self, product_id: str, listing: Listing, mark: bytes) -> None:
+        key = product_key(product_id)
+        if self._wanted(key):
+            self._spill.add(key, mark + orjson.dumps([product_id, listing_to_doc(listing)]))
+
+
+def is_product(key: str) -> bool:
+    """Whether lines of the spill under `key` are of a product, and not of a node."""
+    return key.startswith(PRODUCT_KEYS)
+
+
+def logged_listings(lines: Iterable[bytes], *, settled: bool) -> dict[str, Listing]:
+    """The listings in lines of the spill by product id; `settled`: without what landed too late to be taken in."""
+    found: dict[str, Listing] = {}
+    for line in lines:
+        if settled and line[1:2] == b"1":
+            continue
+        product_id, doc = orjson.loads(line[2:])
+        found[product_id] = found.get(product_id, Listing()).merged(listing_from_doc(doc))
+    return found
 
 
 def logged_fact(line: bytes) -> LoggedFact:

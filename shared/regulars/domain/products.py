@@ -142,9 +142,13 @@ class Listing:
         return None if snapshot is None else snapshot.product
 
 
+PRODUCT_KEYS = "P#"
+"""How the keys of products' items begin, and no node's: those begin with a small letter."""
+
+
 def product_key(product_id: str) -> str:
-    """The key of a product's item: no node's, as nodes begin with a small letter, and of any id the same length."""
-    return f"P#{hashlib.sha256(product_id.encode()).hexdigest()[:32]}"
+    """The key of a product's item, for any id of the same length."""
+    return f"{PRODUCT_KEYS}{hashlib.sha256(product_id.encode()).hexdigest()[:32]}"
 
 
 def listing_of(event: Event) -> tuple[str, Listing] | None:

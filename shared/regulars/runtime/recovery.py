@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from botocore.exceptions import ClientError
 
+from regulars.adapters.aws.catalogue import DynamoCatalogue
 from regulars.adapters.aws.customers import DynamoCustomerStore
 from regulars.adapters.aws.dead_letters import DynamoTableStream, SqsDeadLetters
 from regulars.adapters.aws.dynamo import dynamo_client
@@ -43,10 +44,12 @@ _LAST_WORDS = timedelta(seconds=60)
 def rebuild(bucket: str, table: str) -> Iterator[Rebuild]:
     """Rebuild a table from a bucket, with a spill on the local disk that is gone afterwards."""
     s3 = botocore.session.get_session().create_client("s3", config=s3_config())
+    dynamo = dynamo_client()
     with DiskSpill() as spill:
         yield Rebuild(
             log=S3EventLog(s3, bucket),
-            store=DynamoCustomerStore(dynamo_client(), table),
+            store=DynamoCustomerStore(dynamo, table),
+            catalogue=DynamoCatalogue(dynamo, table),
             programs=S3ProgramStore(s3, bucket, program_folder(), clock=SystemClock()),
             spill=spill,
             clock=SystemClock(),
