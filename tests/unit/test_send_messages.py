@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pytest
@@ -23,6 +27,7 @@ from regulars.application.send_messages import SendMessages, SendReport
 from regulars.domain.errors import PermanentError, TransientError, UnknownOutcomeError
 from regulars.domain.events import Event, event_from_doc
 from regulars.domain.sends import CLAIM_LEASE, SendRecord, SendStatus, UnsafeContentError, send_record_to_doc
+from tests.product_samples import a_listing
 from tests.send_samples import CART, CONSENT, EMAIL, NOON, PHONE, a_send, a_text
 
 TEMPLATES = JinjaTemplates(Path(__file__).parents[2] / "program" / "templates", shop_url="https://shop.example")
@@ -304,3 +309,68 @@ def test_instants_in_the_log_are_those_of_the_ledger() -> None:
     (event,) = sender.told()
     expected: datetime | None = sender.record(a_send()).settled_at
     assert event.timestamp == event.received_at == expected
+
+
+def test_a_cart_reminder_shows_what_can_be_bought_now() -> None:
+    """The catalogue is asked once, when the message is written."""
+    sender = Sender()
+    sender.catalogue.put("7", a_listing("7", price_minor=3990), expected=0, owner="a")
+    sender.catalogue.put("8", a_listing("8", name="Red shoes", stock=0, in_stock=False), expected=0, owner="a")
+    line = {"name": "Old name", "quantity": 1, "price_minor": 4990, "url": None, "image_url": None}
+    cart = {"items": [line | {"product_id": "7"}, line | {"product_id": "8"}], "value_minor": 9980}
+    variables = a_send().variables | {"cart": cart}
+    sender.deliver(a_send("cart 1", campaign="abandoned_cart", template="abandoned_cart", variables=variables))
+    (message,) = sender.mailer.sent
+    for part in (message.html, message.text):
+        assert "Purple dress" in part
+        assert "39.90 EUR" in part
+        assert "Old name" not in part
+        assert "Sold out in the meantime: Red shoes." in part
+        assert "79.80" not in part
+    assert sender.catalogue.asked == [{"7", "8"}]
+
+
+def test_a_cart_that_is_all_sold_out_is_still_a_whole_message() -> None:
+    sender = Sender()
+    sender.catalogue.put("8", a_listing("8", name="Red shoes", deleted=True), expected=0, owner="a")
+    line = {"product_id": "8", "name": None, "quantity": 1, "price_minor": 1, "url": None, "image_url": None}
+    variables = a_send().variables | {"cart": {"items": [line], "value_minor": 1}}
+    sender.deliver(a_send(template="abandoned_cart", variables=variables))
+    (message,) = sender.mailer.sent
+    assert "In your cart" not in message.html
+    assert "Sold out in the meantime: Red shoes." in message.text
+
+
+def test_a_catalogue_that_does_not_answer_lets_the_message_come_again() -> None:
+    """Nothing was claimed, so nothing is lost, and the next delivery sends it once."""
+    sender = Sender()
+    send = a_send(template="abandoned_cart", variables=a_send().variables | {"cart": {**CART, "items": CART_ITEMS}})
+    sender.use_case = SendMessages(
+        **{**{name: getattr(sender.use_case, name) for name in SendMessages.__slots__}, "catalogue": _Silent()}
+    )
+    assert list(sender.deliver(send).failed.values()) == ["TransientError"]
+    sender.__post_init__()
+    assert sender.deliver(send).failed == {}
+    assert len(sender.mailer.sent) == 1
+
+
+CART_ITEMS = [{"product_id": "7", "name": "Tea", "quantity": 1, "price_minor": None, "url": None, "image_url": None}]
+
+
+class _Silent(MemoryCatalogue):
+    def products(self, product_ids: Collection[str]) -> Any:
+        raise TransientError(f"no answer about {len(product_ids)}")
+
+
+def test_a_survey_mail_holds_a_link_for_each_score() -> None:
+    """All of one token, which leads to whom the message was sent."""
+    sender = Sender()
+    sender.deliver(a_send(template="post_purchase_nps"))
+    (message,) = sender.mailer.sent
+    links = re.findall(r'href="(https://api\.shop\.example/survey\?[^"]+)"', message.html)
+    scores = [parse_qs(urlsplit(unescape(link)).query)["score"][0] for link in links]
+    tokens = {parse_qs(urlsplit(unescape(link)).query)["t"][0] for link in links}
+    assert (scores, len(tokens)) == ([str(score) for score in range(11)], 1)
+    invitation = SignedSurveys(SECRETS, "tokens").read(tokens.pop(), now=NOON)
+    assert (invitation.address_node, invitation.survey) == (a_send().address_node, "post_purchase")
+    assert "https://api.shop.example/survey?t=" in message.text
