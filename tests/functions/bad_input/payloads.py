@@ -132,3 +132,23 @@ BAD_ORDERS: dict[str, tuple[str, dict[str, Any]]] = {
     "nobody": ("no_identifier", {"customer": {"user_id": "null", "email": ""}, "anonymous_id": None}),
 }
 """Name to (code, what a good order says instead)."""
+ANSWER = {"survey": "delivery", "kind": "nps", "score": 9, "comment": "Fast."}
+WRONG_ANSWERS: dict[str, tuple[dict[str, Any], str]] = {
+    "no survey": ({"survey": None}, "bad_survey"),
+    "a survey that is no name": ({"survey": "Delivery!"}, "bad_survey"),
+    "a survey with a long name": ({"survey": "d" * 65}, "bad_survey"),
+    "another kind": ({"kind": "stars"}, "bad_survey"),
+    "a kind that is an object": ({"kind": {}}, "bad_survey"),
+    "no score": ({"score": None}, "bad_score"),
+    "above the scale": ({"score": 11}, "bad_score"),
+    "below the scale": ({"kind": "csat", "score": 0}, "bad_score"),
+    "half a score": ({"score": 8.5}, "bad_score"),
+    "true": ({"kind": "csat", "score": True}, "bad_score"),
+    "words": ({"score": "nine"}, "bad_score"),
+    "other digits": ({"score": "\u0669"}, "bad_score"),
+    "many digits": ({"score": "9" * 5_000}, "bad_score"),
+    "a list": ({"score": [9]}, "bad_score"),
+    "a comment that is a number": ({"comment": 5}, "bad_comment"),
+    "a long comment": ({"comment": "x" * 2_001}, "bad_comment"),
+}
+"""Changes to ANSWER that make it none, with the code of the refusal."""

@@ -11,7 +11,16 @@ import pytest
 
 from tests.collecting import TRACK
 from tests.functions.bad_input.conftest import Endpoint, Outcome
-from tests.functions.bad_input.payloads import BAD_EVENTS, NO_OBJECT, NOT_GZIP, NOT_JSON, ODD_EVENTS, without
+from tests.functions.bad_input.payloads import (
+    ANSWER,
+    BAD_EVENTS,
+    NO_OBJECT,
+    NOT_GZIP,
+    NOT_JSON,
+    ODD_EVENTS,
+    WRONG_ANSWERS,
+    without,
+)
 
 KEY = {"authorization": "Bearer dev-write-key"}
 JSON = {**KEY, "content-type": "application/json"}
@@ -67,6 +76,21 @@ CALLS: dict[str, tuple[str, dict[str, str], Any, Outcome]] = {
     ),
     "a member that is the system's": (
         "batch", KEY, {"batch": [*MEMBERS[:49], {**TRACK, "type": "system"}]}, partly("unknown_type"),
+    ),
+    "a member that is a product": (
+        "batch", KEY, {"batch": [*MEMBERS[:49], {**TRACK, "type": "product"}]}, partly("unknown_type"),
+    ),
+    **{
+        f"a survey's answer with {name}": ("survey", KEY, {**ANSWER, "userId": "u", **changes}, kept(code))
+        for name, (changes, code) in WRONG_ANSWERS.items()
+    },
+    "a survey's answer of nobody": ("survey", KEY, {**ANSWER, "email": ""}, kept("no_identifier")),
+    "a survey's answer of an address that is a number": ("survey", KEY, {**ANSWER, "email": 5}, kept("bad_identifier")),
+    "a survey's answer that is an array": ("survey", KEY, [ANSWER], kept("bad_shape")),
+    "a survey's answer without a key": ("survey", {}, ANSWER, UNKNOWN),
+    "a survey's answer over 32 KiB": ("survey", KEY, {**ANSWER, "x": "x" * 40_000}, kept("too_large")),
+    "a survey's answer of one who is not tracked": (
+        "survey", {**KEY, "dnt": "1"}, {**ANSWER, "userId": "u"}, Outcome(200),
     ),
     "a batch over 4.25 MiB": ("batch", JSON, {"batch": LARGE}, kept("too_large")),
     "a gzip bomb": ("batch", KEY, gzip.compress(b" " * 30_000_000), kept("too_large")),

@@ -20,6 +20,8 @@ ROUTES: dict[str, tuple[str, str, Outcome]] = {
     **{f"{method} of the pixel": (method, "/p.gif", NOT_ROUTED) for method in ("POST", "TRACE", "DELETE")},
     **{f"{method} of an order": (method, "/webhooks/orders/shop", NOT_ROUTED) for method in ("GET", "PUT", "HEAD")},
     **{f"{method} of a link": (method, "/unsubscribe", NOT_ROUTED) for method in ("PUT", "DELETE", "TRACE")},
+    **{f"{method} of a survey": (method, "/survey", NOT_ROUTED) for method in ("PUT", "DELETE", "TRACE")},
+    "GET of a survey's call": ("GET", "/v1/survey", NOT_ROUTED),
     "the root": ("GET", "/", NOT_ROUTED),
     "a path above": ("GET", "/v1/../r.js", NOT_ROUTED),
     "a path in a path": ("POST", "/v1/track/more", NOT_ROUTED),
@@ -49,7 +51,7 @@ def test_paths_and_methods(endpoint: Endpoint, row: str) -> None:
     assert endpoint.send(method, path, body=b"{}") == outcome
 
 
-@pytest.mark.parametrize("path", ["/v1/track", "/webhooks/orders/shop", "/unsubscribe?t=x"])
+@pytest.mark.parametrize("path", ["/v1/track", "/webhooks/orders/shop", "/unsubscribe?t=x", "/survey?t=x"])
 def test_a_body_over_the_gateways_limit(endpoint: Endpoint, path: str) -> None:
     assert endpoint.send("POST", path, body=b" " * (10 * 1024 * 1024 + 1)) == Outcome(413)
 
@@ -61,6 +63,7 @@ METHODS = [
     ("collect", "snippet", "PUT", "GET, HEAD, OPTIONS"),
     ("receive_orders", "paid", "GET", "POST"),
     ("unsubscribe", "page", "DELETE", "GET, HEAD, POST"),
+    ("survey", "page", "DELETE", "GET, HEAD, POST"),
 ]
 
 
