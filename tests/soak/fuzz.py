@@ -34,6 +34,8 @@ from regulars.domain.sends import Channel, Subscription
 from tests.collecting import BASIC, KEY, NOW, TRACK, Shop
 from tests.functions.bad_input.payloads import BAD_EVENTS, NOT_GZIP, NOT_JSON, ODD_EVENTS
 from tests.functions.bad_input.test_orders import ORDER
+from tests.functions.bad_input.test_snowplow import BAD as BAD_PAYLOADS
+from tests.functions.bad_input.test_snowplow import ODD as ODD_PAYLOADS
 from tests.soak.mutation import mutated_bytes, mutated_tree
 
 ROOT = Path(__file__).parents[2]
@@ -121,6 +123,7 @@ def _targets(chance: random.Random) -> dict[str, Target]:
     return {
         "events": _events(),
         "pixel": _pixel(),
+        "snowplow": _snowplow(),
         "orders": _orders(),
         "rules": _rules(),
         "program": _program(),
@@ -185,6 +188,32 @@ def _pixel() -> Target:
         if reply.status != 200 or len(events) + len(rows) + sum(reply.counters.values()) == 0:
             raise BrokenPromiseError(f"{reply.status} with {len(events)} events")
         return rows[0].code if rows else "taken"
+
+    return Target(make, feed)
+
+
+def _snowplow() -> Target:
+    """Snowplow's requests, and what is written inside their parameters."""
+    request = json.loads(_sample("snowplow"))
+    view, event = request["data"]
+    inner = {name: json.loads(event[name]) for name in ("ue_pr", "co")}
+    trees = [request, *({"data": [{**view, **odd}, event]} for odd in ODD_PAYLOADS.values())]
+    trees += [{"data": [{**view, **bad}]} for _code, bad in BAD_PAYLOADS.values()]
+    raws = [*NOT_JSON.values(), *NOT_GZIP.values(), json.dumps(request).encode()]
+
+    def make(chance: random.Random) -> bytes:
+        if chance.random() < 0.5:
+            return _written(chance, trees, raws)
+        name = chance.choice(list(inner))
+        changed = json.dumps(mutated_tree(chance, inner[name], list(inner.values())), default=str)
+        return json.dumps({"data": [view, {**event, name: changed}]}).encode("utf-8", "surrogatepass")
+
+    def feed(raw: bytes) -> str:
+        shop = Shop()
+        reply = shop.request("POST", "/com.snowplowanalytics.snowplow/tp2", raw, BASIC)
+        answer = orjson.loads(reply.body)
+        outcome = _answered(reply.status, answer, shop)
+        return str(answer["errors"][0]["code"]) if "errors" in answer else outcome
 
     return Target(make, feed)
 

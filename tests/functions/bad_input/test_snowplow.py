@@ -70,6 +70,25 @@ ODD: dict[str, dict[str, Any]] = {
             {"schema": "iglu:com.snowplowanalytics.snowplow.ecommerce/snowplow_ecommerce_action/jsonschema/1-0-2"}
         ),
     },
+    "an action whose type is an object": {
+        "e": "ue",
+        "ue_pr": described(
+            {
+                "schema": "iglu:com.snowplowanalytics.snowplow.ecommerce/snowplow_ecommerce_action/jsonschema/1-0-2",
+                "data": {"type": {}},
+            }
+        ),
+        "co": json.dumps(
+            {
+                "data": [
+                    {
+                        "schema": "iglu:com.snowplowanalytics.snowplow.ecommerce/product/jsonschema/1-0-0",
+                        "data": {"id": "7"},
+                    }
+                ]
+            }
+        ),
+    },
     "contexts that are none": {"co": '{"data":{"a":1}}'},
     "contexts without schemas": {"co": '{"data":[1,null,{"schema":1,"data":{}},{"schema":"x"}]}'},
     "a time that is none": {"dtm": "yesterday", "stm": "1e400"},

@@ -87,7 +87,9 @@ def named_event(schema: str, data: dict[str, Any], entities: list[Entity]) -> tu
 
 def _ecommerce(action: dict[str, Any], entities: list[Entity]) -> tuple[dict[str, Any], list[Entity]]:
     kind = action.get("type")
-    event = _ACTIONS.get(kind) if isinstance(kind, str) else None
+    if not isinstance(kind, str) or not kind:
+        kind = "snowplow_ecommerce_action"
+    event = _ACTIONS.get(kind, kind)
     properties: dict[str, Any] = {}
     products: list[dict[str, Any]] = []
     unused = []
@@ -102,8 +104,7 @@ def _ecommerce(action: dict[str, Any], entities: list[Entity]) -> tuple[dict[str
         event = "Checkout Started"
     if isinstance(action.get("name"), str) and event == "Product List Viewed":
         properties["list_id"] = action["name"]
-    name = event or kind or "snowplow_ecommerce_action"
-    return {"type": "track", "event": name, "properties": with_products(name, properties, products)}, unused
+    return {"type": "track", "event": event, "properties": with_products(event, properties, products)}, unused
 
 
 def _renamed(data: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
