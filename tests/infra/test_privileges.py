@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from infra.local import LocalCloud
+from tests.credentials import survey_token
 from tests.infra.test_template import FUNCTIONS, ROLES, STACK, statements
 from tests.traffic import place_order, post_batch
 
@@ -155,6 +156,7 @@ def _answer_mail(cloud: LocalCloud) -> None:
     cloud.client("sns").publish(TopicArn=cloud.stack.ref("FeedbackTopic"), Message=orjson.dumps(report).decode())
     token = mail.headers["List-Unsubscribe"].strip("<>").partition("t=")[2]
     assert cloud.request("POST", f"/unsubscribe?t={token}", {}, b"List-Unsubscribe=One-Click").status == 200
+    assert cloud.request("POST", f"/survey?t={survey_token(cloud)}", {}, b"score=9").status == 200
     cloud.settle()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from infra.local.template import EVERYTHING, Stack, expanded, parsed
+from regulars.domain.products import PRODUCT_KEYS
 
 STACK = Stack(parameters=EVERYTHING)
 FUNCTIONS = dict(STACK.of_type("AWS::Lambda::Function"))
@@ -114,6 +115,12 @@ class TestLeastPrivilege:
         assert able["secretsmanager"] == {
             "ReceiveOrdersRole", "SendMessagesRole", "UnsubscribeRole", "FetchShopRole", "SurveyRole",
         }  # fmt: skip
+
+    def test_who_looks_at_products_can_read_no_customer(self) -> None:
+        products = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{PRODUCT_KEYS}*"]}}
+        for role in ("IngestRole", "SendMessagesRole"):
+            reading = [s for s in statements(ROLES[role]) if "dynamodb:BatchGetItem" in s["Action"]]
+            assert [s["Condition"] for s in reading] == [products]
 
     def test_publishing_an_sms_cannot_reach_a_topic(self) -> None:
         denied = [s for s in statements(ROLES["SendMessagesRole"]) if s["Effect"] == "Deny"]
