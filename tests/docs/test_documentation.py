@@ -17,7 +17,7 @@ from infra.bench.figures import Figure, as_document, rounded
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-RAISED = {"BadInputError": 0, "BadRow": None, "error_reply": 1}
+RAISED = {"BadInputError": 0, "BadRow": None, "error_reply": 1, "_bad_row": 1}
 """Whose code argument is documented: by its position, or by the keyword `code`."""
 
 

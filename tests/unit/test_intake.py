@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,17 +10,19 @@ import orjson
 import pytest
 
 from regulars.adapters.bots import CrawlerList
+from regulars.adapters.contract_files import newest_contracts
 from regulars.adapters.memory.catalogue import MemoryCatalogue
 from regulars.adapters.memory.lake import MemoryEventLog
-from regulars.adapters.program_files import program_files
+from regulars.adapters.program_files import parsed_yaml, program_files
 from regulars.application.ingest import IngestReport, ingest
 from regulars.application.replay_bad import Selection, replay_bad
 from regulars.domain.errors import BadInputError
 from regulars.domain.events import Event, EventType, Trust, event_from_doc
 from regulars.domain.facts import fact_of
+from regulars.domain.loading import load_program
 from regulars.domain.program import Program
 from regulars.domain.sources import Source, Sources, load_sources
-from tests.lake_samples import BROWSER, a_message, an_event, an_intake
+from tests.lake_samples import BROWSER, CONTRACTS, a_message, an_event, an_intake
 from tests.world import PROGRAM_FOLDER, World, starter_program
 
 AGENT = {"userAgent": BROWSER}
@@ -165,7 +168,23 @@ def _said(world: World, email: str) -> Event:
 
 
 def _program_with(rule: dict[str, Any]) -> Program:
-    from regulars.domain.loading import load_program  # noqa: PLC0415
-
     assert starter_program().currency == "USD"
     return load_program({"p.yaml": {"currency": "USD", "segments": [{"name": "throwaway", "rule": rule}]}})
+
+
+def test_the_examples_of_the_documentation_are_right() -> None:
+    """Each YAML block of docs/quality.md is a piece of a program."""
+    page = (PROGRAM_FOLDER.parent / "docs" / "quality.md").read_text()
+    blocks = [parsed_yaml(block, name="docs") for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    segments = [segment for block in blocks if isinstance(block, list) for segment in block]
+    sources = next(block for block in blocks if isinstance(block, dict))
+    program = load_program({"p.yaml": {"currency": "USD", "segments": segments}, "sources.yaml": sources})
+    assert [segment.name for segment in program.segments] == ["reachable_people", "waiting_for_support"]
+    assert load_sources({"sources.yaml": sources}).is_strict("helpdesk")
+
+
+def test_the_documentation_lists_every_support_and_social_event() -> None:
+    page = (PROGRAM_FOLDER.parent / "docs" / "quality.md").read_text()
+    names = [name for name in newest_contracts(CONTRACTS) if name.startswith(("Live Chat", "Ticket"))]
+    assert len(names) == 7
+    assert all(f"`{name}`" in page for name in (*names, "Mentioned", "Product Reviewed", "Traits Enriched"))
