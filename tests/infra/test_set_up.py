@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -41,6 +42,15 @@ def test_uv_asks_the_registry_that_pip_is_configured_for(monkeypatch: pytest.Mon
     assert registry_environment(Path(sys.executable))["UV_DEFAULT_INDEX"] == "https://mirror.example/simple"
     monkeypatch.setenv("UV_DEFAULT_INDEX", "https://chosen.example/simple")
     assert registry_environment(Path(sys.executable))["UV_DEFAULT_INDEX"] == "https://chosen.example/simple"
+
+
+def test_the_lock_of_the_javascript_clients_has_hashes_and_no_addresses() -> None:
+    """They come from whatever registry npm is configured for, and must be what was locked."""
+    lock = json.loads((ROOT / "tests" / "clients" / "package-lock.json").read_text(encoding="utf-8"))
+    packages = {name: package for name, package in lock["packages"].items() if name}
+    assert len(packages) > 50
+    assert [name for name, package in packages.items() if not package["integrity"].startswith("sha512-")] == []
+    assert [name for name, package in packages.items() if "resolved" in package] == []
 
 
 def test_a_named_chromium_comes_before_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
