@@ -113,3 +113,15 @@ def test_an_object_that_is_not_there_is_a_permanent_error(log: Log) -> None:
         log.read("events/date=2026-11-22/none.parquet")
     with pytest.raises(PermanentError, match="no such object"):
         log.read_bad("bad/date=2026-11-22/none.jsonl.gz")
+
+
+def test_the_first_note_of_a_name_stays(log: Log) -> None:
+    """What is noted of an import, by name; another import's notes are its own."""
+    assert log.note("import-1", "begun") is None
+    assert log.keep_note("import-1", "begun", {"received_at": 1}) == {"received_at": 1}
+    assert log.keep_note("import-1", "begun", {"received_at": 2}) == {"received_at": 1}
+    log.keep_note("import-1", "object-000000", {"keys": []})
+    log.keep_note("import-2", "begun", {"received_at": 3})
+    assert log.note("import-1", "begun") == {"received_at": 1}
+    assert log.note_names("import-1") == {"begun", "object-000000"}
+    assert list(log.keys()) == []

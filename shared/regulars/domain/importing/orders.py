@@ -66,6 +66,8 @@ class Orders:
     def translate(self, groups: Sequence[Sequence[Row]]) -> Iterator[list[Event] | RowError]:
         """For the rows of each order its events, one for each version, or why none of them can be imported."""
         rows = [row for group in groups for row in group]
+        if not rows:
+            return
         block = self._block(rows, self._orders_of(groups))
         start = 0
         for group in groups:

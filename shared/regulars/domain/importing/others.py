@@ -39,6 +39,8 @@ class _OneRow(ABC):
     def translate(self, groups: Sequence[Sequence[Row]]) -> Iterator[list[Event] | RowError]:
         """For the rows of each key their events, each once, or why none of them can be imported."""
         rows = [row for group in groups for row in group]
+        if not rows:
+            return
         made = iter(self._all(rows))
         for group in groups:
             found: dict[str, Event] = {}
