@@ -164,6 +164,8 @@ _ENVIRONMENT = {
     "WRITE_KEYS": "shop=wk_test",
     **dict.fromkeys(
         (
+            "API_SECRET_PREFIX",
+            "BIGCOMMERCE_URL",
             "BUCKET_NAME",
             "CONFIGURATION_SET",
             "ORDER_SECRET_PREFIX",

@@ -13,7 +13,9 @@ import pytest
 from infra.local import LocalCloud
 from tests.credentials import survey_token
 from tests.infra.test_template import FUNCTIONS, ROLES, STACK, statements
+from tests.shop_server import ACCOUNT, FakeBigCommerce
 from tests.traffic import place_order, post_batch
+from tests.webhooks import BIGCOMMERCE_ORDER, BIGCOMMERCE_THIN, SECRET
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
@@ -95,12 +97,24 @@ def used() -> set[Use]:
             found.add((roles[call.function].rpartition("-")[2], action, resource_of(call)))
         return proceed()
 
-    with LocalCloud() as cloud:
+    with FakeBigCommerce() as shop, LocalCloud(parameters={"BigCommerceUrl": shop.url}) as cloud:
         cloud.calls.interceptor = note
+        shop.has_order(BIGCOMMERCE_ORDER)
+        _hear_of_an_order(cloud)
         _busy_month(cloud)
         assert len(cloud.mail) >= 2
         assert not cloud.functions.failures
     return found
+
+
+def _hear_of_an_order(cloud: LocalCloud) -> None:
+    """A shop system says that there is one; what it is must be fetched."""
+    for name, value in (("orders/bigcommerce", SECRET), ("shops/bigcommerce", ACCOUNT)):
+        cloud.make_secret(name, value)
+    body = orjson.dumps(BIGCOMMERCE_THIN)
+    path = "/webhooks/orders/bigcommerce"
+    assert cloud.request("POST", path, {"Regulars-Secret": SECRET}, body).status == 200
+    cloud.advance(by=timedelta(minutes=1))
 
 
 def _busy_month(cloud: LocalCloud) -> None:

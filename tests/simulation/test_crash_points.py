@@ -19,6 +19,8 @@ NOT_CROSSED = {
     ("monitor", "sqs:SendMessage"),  # Lambda's, where a night fails
     ("survey", "secretsmanager:GetSecretValue"),  # as unsubscribe, without a table: tests/unit/test_survey_page.py
     ("survey", "sqs:SendMessage"),
+    ("fetch_shop", "sqs:SendMessage"),  # one call in, one out, and idempotent: tests/unit/shops/test_bigcommerce.py
+    ("fetch_shop", "secretsmanager:GetSecretValue"),
 }
 """What a role allows and an orderly day does not do, with where it is shown instead."""
 _GROUPS = 4
