@@ -23,8 +23,9 @@ from regulars.adapters.aws.queue import SqsQueue
 from regulars.application import evaluate_customers, send_messages
 from regulars.application.outbox import Relay
 from regulars.application.send_messages import SendMessages
-from regulars.domain import profile
+from regulars.domain import links, profile
 from regulars.domain.errors import PermanentError, TransientError
+from regulars.domain.links import Links
 from regulars.domain.orders import OrderBook
 from regulars.domain.parameters import parameters_to_doc
 from regulars.domain.profile import Profile
@@ -263,6 +264,35 @@ def refresh_forgets_whom_it_touches() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def who_loses_a_link_is_forgotten() -> Iterator[None]:
+    """A browser turns out to be shared, and only those are evaluated whose own items changed."""
+    with mock.patch.object(evaluate_customers, "let_go", return_value=frozenset()):
+        yield
+
+
+@contextmanager
+def first_user_keeps_the_browser() -> Iterator[None]:
+    """A limit that goes by who came first, not by the whole set."""
+
+    def first(limit: Any, others: list[str], known: Any) -> set[str]:
+        return set(sorted(others, key=known.__getitem__)[: limit.at_most])
+
+    with mock.patch.object(links, "_allowed", first):
+        yield
+
+
+@contextmanager
+def split_undone_by_the_next_event() -> Iterator[None]:
+    """A cut removes the evidence there is, and the next event that names both brings it back."""
+
+    def forgotten(known: Any, cuts: Any, _at: Any) -> Any:
+        return Links({node: link for node, link in known.known.items() if not cuts.get(node)}, {})
+
+    with mock.patch.object(profile, "with_cuts", forgotten):
+        yield
+
+
 BUGS: dict[str, Bug] = {
     bug.__name__: bug
     for bug in (
@@ -284,5 +314,8 @@ BUGS: dict[str, Bug] = {
         dead_attempts_never_given_up,
         due_index_forgotten,
         refresh_forgets_whom_it_touches,
+        who_loses_a_link_is_forgotten,
+        first_user_keeps_the_browser,
+        split_undone_by_the_next_event,
     )
 }

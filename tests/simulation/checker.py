@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -51,6 +52,7 @@ class _Found:
     mails: Counter[str]
     entered: set[tuple[str, str]]
     threshold: int
+    words: list[tuple[datetime, bool, tuple[str, ...]]]
 
 
 def simulate(schedule: Schedule, bug: Callable[[], AbstractContextManager[Any]] = nullcontext) -> Outcome:
@@ -109,6 +111,11 @@ def _read(simulation: Simulation) -> _Found:
             if event.name == "Segment Entered"
         },
         threshold=_threshold(cloud),
+        words=[
+            (event.timestamp, event.name == "Identity Split", tuple(event.properties["nodes"]))
+            for event in events
+            if event.name in ("Identity Split", "Identity Joined")
+        ],
         mails=Counter(mail.headers["X-Regulars-Send"] for mail in cloud.mail)
         + Counter(f"{SMS['address_node']}-{SMS['send_key']}" for sms in cloud.sms if sms.to == SMS["address"]),
     )
@@ -158,7 +165,7 @@ def stored(simulation: Simulation, found: _Found) -> list[Said]:
 
 def expected(simulation: Simulation, found: _Found) -> list[Shopper]:
     """The model's customers; whether they opted out is the clients' word, None where nobody knows."""
-    shoppers = model.shoppers(stored(simulation, found))
+    shoppers = model.shoppers(stored(simulation, found), _cut(found))
     for shopper in shoppers:
         tries = [
             one for one in simulation.history
@@ -169,8 +176,24 @@ def expected(simulation: Simulation, found: _Found) -> list[Shopper]:
     return shoppers
 
 
+def _cut(found: _Found) -> list[frozenset[str]]:
+    """The shoppers and browsers that an operator's last word in the log splits."""
+    last = {pair: is_cut for _, is_cut, pair in sorted(found.words)}
+    pairs = {_pair(shopper): (f"user {shopper}", f"browser browser-{shopper}") for shopper in SHOPPERS}
+    return [frozenset(pairs[pair]) for pair, is_cut in last.items() if is_cut]
+
+
+def _pair(shopper: str) -> tuple[str, ...]:
+    return tuple(sorted((node_id(NodeKind.USER, shopper), node_id(NodeKind.ANONYMOUS, f"browser-{shopper}"))))
+
+
 def _nodes_of(shopper: Shopper) -> frozenset[str]:
-    kinds = ((NodeKind.USER, shopper.users), (NodeKind.EMAIL, shopper.emails), (NodeKind.ANONYMOUS, shopper.browsers))
+    kinds = (
+        (NodeKind.USER, shopper.users),
+        (NodeKind.EMAIL, shopper.emails),
+        (NodeKind.LOYALTY, shopper.cards),
+        (NodeKind.ANONYMOUS, shopper.browsers),
+    )
     return frozenset(node_id(kind, name) for kind, names in kinds for name in names)
 
 
@@ -189,7 +212,7 @@ def _customers(simulation: Simulation, found: _Found) -> Iterator[str]:
     for root in sorted(known & set(shoppers)):
         customer, state = found.customers[root]
         shopper = shoppers[root]
-        name = next(iter(sorted(shopper.users | shopper.browsers)))
+        name = min(shopper.users | shopper.browsers | shopper.cards)
         for what, is_, must in _figures(customer, state, shopper, simulation, found.threshold):
             if is_ != must:
                 yield f"{what} of {name}: {is_} instead of {must}"

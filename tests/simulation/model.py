@@ -1,13 +1,12 @@
 """The reference model: what Regulars promises to hold and to do, in plain Python, without any of its code.
 
 It is told what senders said (not what the system stored), which of it reached the log, and whether readers opted out;
-it answers what each customer's profile, orders, segments and messages must be. Each browser belongs to one shopper
-here; who shares one is tested elsewhere (tests/property/test_step.py).
+it answers what each customer's profile, orders, segments and messages must be.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -54,6 +53,7 @@ class Shopper:
     users: set[str] = field(default_factory=set)
     browsers: set[str] = field(default_factory=set)
     emails: set[str] = field(default_factory=set)
+    cards: set[str] = field(default_factory=set)
     events: int = 0
     viewed: int = 0
     orders: dict[str, OrderState] = field(default_factory=dict)
@@ -81,18 +81,53 @@ class Shopper:
         }
 
 
-def shoppers(said: Iterable[Said]) -> list[Shopper]:
-    """Customers of everything that reached the log: events that share an identifier are one customer's."""
-    groups: list[tuple[set[str], list[Said]]] = []
-    for event in sorted(set_of(said), key=lambda one: (one.instant, one.message_id)):
-        names, events = _names(event), [event]
-        joined = [group for group in groups if group[0] & names]
-        for group in joined:
-            groups.remove(group)
-            names |= group[0]
-            events += group[1]
-        groups.append((names, events))
-    return [_shopper(names, events) for names, events in groups]
+def shoppers(said: Iterable[Said], cut: Iterable[frozenset[str]] = ()) -> list[Shopper]:
+    """Customers of everything that reached the log. `cut`: pairs of names that an operator's last word splits.
+
+    An event is its strongest name's, and says that the others are that one's too. A browser or a card of two users is
+    nobody's.
+    """
+    told: dict[str, list[Said]] = defaultdict(list)
+    ties: dict[str, set[str]] = defaultdict(set)
+    agreed: dict[str, list[datetime]] = defaultdict(list)
+    for event in set_of(said):
+        home, *others = _names(event)
+        told[home].append(event)
+        ties[home].update(others)
+        for other in others:
+            ties[other].add(home)
+        if event.kind == "Consent Updated":
+            for name in (home, *others):
+                agreed[name].append(event.instant)
+    apart = set(cut)
+    kept = {name: {other for other in others if frozenset((name, other)) not in apart} for name, others in ties.items()}
+    for name in [name for name, others in kept.items() if _is_shared(name, others)]:
+        kept[name] = set()
+    found = []
+    left = dict.fromkeys(kept)
+    while left:
+        names = _component(next(iter(left)), kept)
+        for name in names:
+            del left[name]
+        shopper = _shopper(names, [event for name in names for event in told[name]])
+        shopper.agreed_at = max((at for name in names for at in agreed[name]), default=None)
+        found.append(shopper)
+    return [shopper for shopper in found if shopper.events or shopper.orders]
+
+
+def _is_shared(name: str, others: set[str]) -> bool:
+    return name.startswith(("browser", "card")) and sum(other.startswith("user") for other in others) > 1
+
+
+def _component(start: str, kept: dict[str, set[str]]) -> set[str]:
+    names: set[str] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if name not in names:
+            names.add(name)
+            waiting += [other for other in kept[name] if name in kept[other]]
+    return names
 
 
 def set_of(said: Iterable[Said]) -> list[Said]:
@@ -100,27 +135,25 @@ def set_of(said: Iterable[Said]) -> list[Said]:
     return list({(event.source, event.message_id): event for event in said}.values())
 
 
-def _names(event: Said) -> set[str]:
-    names = {f"user {event.user}"} if event.user else set()
-    if event.browser:
-        names.add(f"browser {event.browser}")
-    if email := _email(event):
-        names.add(f"email {email}")
-    return names
+def _names(event: Said) -> list[str]:
+    """What an event says about who it is, the strongest first."""
+    said = (("user", event.user), ("email", _email(event)), ("card", event.card), ("browser", event.browser))
+    return [f"{kind} {name}" for kind, name in said if name]
 
 
 def _email(event: Said) -> str | None:
     """Orders carry their shopper's address, as the shop knows it."""
     if event.kind == "order":
-        return f"{event.user}@example.com"
+        return f"{event.user}@example.com" if event.user else None
     return event.properties.get("email") if event.kind == "identify" else None
 
 
 def _shopper(names: set[str], events: list[Said]) -> Shopper:
-    users, browsers, emails = (
-        {name.partition(" ")[2] for name in names if name.startswith(kind)} for kind in ("user", "browser", "email")
+    users, browsers, emails, cards = (
+        {name.partition(" ")[2] for name in names if name.startswith(kind)}
+        for kind in ("user", "browser", "email", "card")
     )
-    shopper = Shopper(users, browsers, emails)
+    shopper = Shopper(users, browsers, emails, cards)
     for event in sorted(events, key=lambda one: (one.instant, one.message_id)):
         _take(shopper, event)
     return shopper
@@ -136,8 +169,6 @@ def _take(shopper: Shopper, event: Said) -> None:
     shopper.events += 1
     if event.kind == "Product Viewed":
         shopper.viewed += 1
-    elif event.kind == "Consent Updated":
-        shopper.agreed_at = at if shopper.agreed_at is None else max(shopper.agreed_at, at)
     elif event.kind in ("Product Added", "Product Removed"):
         shopper.touched_at = at
         shopper.cart[said["product_id"]] = (at, said["quantity"] if event.kind == "Product Added" else 0)
@@ -161,7 +192,7 @@ def segments(shopper: Shopper, now: datetime, threshold: int) -> set[str]:
     `threshold`: what a big spender spends, as the last refresh published it."""
     found = set()
     # Two weeks, thirty days and a year are all longer than a simulation.
-    if shopper.agreed_at is not None and not shopper.opted_out and not shopper.bought:
+    if shopper.agreed_at is not None and shopper.email is not None and not shopper.opted_out and not shopper.bought:
         found.add("new_subscriber")
     if shopper.bought:
         found.add("active")

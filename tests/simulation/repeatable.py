@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
 from itertools import count
 from typing import Any
 from unittest import mock
 
 import boto3
-import botocore.session
 from botocore.retries.quota import RetryQuota
 from botocore.session import Session
 
@@ -33,11 +31,6 @@ def _client(session: Session, service_name: str, *values: Any, **named: Any) -> 
     return _clients[key]
 
 
-@cache
-def _session() -> Session:
-    return Session()
-
-
 def _counted_quota(quota: RetryQuota, *values: Any, **named: Any) -> None:
     _make_quota(quota, *values, **named)
     _quotas.append(quota)
@@ -55,7 +48,6 @@ def repeatable() -> Iterator[None]:
         quota._available_capacity = quota._max_capacity
     with ExitStack() as patches:
         patches.enter_context(mock.patch.object(Session, "create_client", _client))
-        patches.enter_context(mock.patch.object(botocore.session, "get_session", _session))
         patches.enter_context(mock.patch.object(RetryQuota, "__init__", _counted_quota))
         patches.enter_context(mock.patch.object(time, "sleep"))
         for function in (SqsQueue.__init__, dynamo.batch_get):

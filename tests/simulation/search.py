@@ -15,6 +15,8 @@ from tests.simulation.simulation import Outcome, Schedule
 ORDERLY = Schedule(seed=11, hostile=False)
 """One thing after the other, through every function: what is enumerated."""
 RATES = (0.0, 0.02, 0.05, 0.1)
+_WITH_IDENTITY = 4
+"""Of eight seeds."""
 Point = tuple[str, str, int]
 
 
@@ -41,8 +43,11 @@ def share_of(where: list[Point], part: int) -> list[Point]:
 
 
 def seeded(seed: int, bug: Bug = nullcontext) -> Outcome:
-    """One hostile schedule; the share of calls that fail goes with the seed."""
-    return simulate(Schedule(seed, rate=RATES[seed % len(RATES)]), bug)
+    """One hostile schedule; the share of calls that fail goes with the seed, and so does whether identities change."""
+    rate = RATES[seed % len(RATES)]
+    if seed % 8 < _WITH_IDENTITY:
+        return simulate(Schedule(seed, operations=12, rate=rate, identity=True), bug)
+    return simulate(Schedule(seed, rate=rate), bug)
 
 
 def _calls(function: str, operation: str, last: int, fault: Fault, *, after: int = 0) -> Plan:

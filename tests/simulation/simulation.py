@@ -25,7 +25,7 @@ from regulars.adapters.tokens import SignedTokens
 from regulars.application.refresh import SETTLED
 from regulars.domain.identity import NodeKind, node_id
 from regulars.domain.sends import Channel, Subscription
-from regulars.runtime.recovery import redrive
+from regulars.runtime.recovery import identity, redrive
 from tests.simulation.faults import Fault, Faults, Plan
 from tests.simulation.model import Answer
 from tests.simulation.repeatable import repeatable
@@ -60,13 +60,15 @@ _OWN_SEGMENT = """
 class Schedule:
     """What one simulation does. `rate`: share of AWS calls that suffer a fault; `plan`: faults at given calls;
     `hostile`: whether invocations interleave and sources play tricks (else every kind of request comes once, one after
-    the other); `operations`: how many requests."""
+    the other); `operations`: how many requests; `identity`: shoppers share browsers and cards, and are split and
+    joined."""
 
     seed: int
     operations: int = 7
     rate: float = 0.0
     plan: Plan = field(default_factory=dict)
     hostile: bool = True
+    identity: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +95,17 @@ class Outcome:
     def replay(self) -> str:
         """The schedule as JSON that `Schedule` is read from again: what to do to see this once more."""
         faults = [[*where, fault.value] for where, fault in sorted(self.injected.items())]
-        said = {"seed": self.schedule.seed, "operations": self.schedule.operations, "hostile": self.schedule.hostile}
-        return json.dumps({**said, "rate": self.schedule.rate, "faults": faults})
+        schedule = self.schedule
+        said = {name: getattr(schedule, name) for name in ("seed", "operations", "hostile", "identity", "rate")}
+        return json.dumps({**said, "faults": faults})
 
 
 def schedule_from(document: dict[str, Any]) -> Schedule:
     """A schedule kept as a regression; its faults are those that were injected, not the reader's chance."""
     plan = {(function, operation, number): Fault(fault) for function, operation, number, fault in document["faults"]}
-    return Schedule(document["seed"], document["operations"], 0.0, plan, document["hostile"])
+    return Schedule(
+        document["seed"], document["operations"], 0.0, plan, document["hostile"], document.get("identity", False)
+    )
 
 
 class Simulation:
@@ -121,7 +126,9 @@ class Simulation:
         cloud._queues = [source for source in self.sources if isinstance(source, HostileQueue)]
         self.busy: Counter[int] = Counter()
         shop = Shop(schedule.seed)
-        self.waiting = shop.operations(schedule.operations) if schedule.hostile else shop.one_of_each()
+        self.waiting = shop.one_of_each()
+        if schedule.hostile:
+            self.waiting = shop.operations(schedule.operations, identity=schedule.identity)
         self.tries: Counter[int] = Counter()
         self.history: list[Try] = []
         self.opted_out: dict[str, int] = {}
@@ -262,9 +269,10 @@ class Simulation:
             if self.cloud.invocations["refresh"] < _REFRESHES:
                 self._wait_for_refresh()
                 return True
-            if not self.cloud.invocations["reconcile"]:
-                self._run_schedule("reconcile")
-                return True
+            for function in ("reconcile", "monitor"):
+                if not self.cloud.invocations[function]:
+                    self._run_schedule(function)
+                    return True
         return False
 
     def _wait_for_refresh(self) -> None:
@@ -308,6 +316,9 @@ class Simulation:
     def _requested(self, operation: Operation) -> int:
         body = json.dumps(operation.payload).encode()
         match operation.kind:
+            case "split" | "join":
+                shopper, browser = operation.payload
+                return self._word(operation.kind, node_id(NodeKind.USER, shopper), node_id(NodeKind.ANONYMOUS, browser))
             case "pixel":
                 path = "/p.gif?" + urlencode({"writeKey": WRITE_KEY, **operation.payload})
                 return self.cloud.request("GET", path, {"user-agent": BROWSER}).status
@@ -326,6 +337,13 @@ class Simulation:
         return self.cloud.request(
             "POST", "/v1/batch", headers, json.dumps({"batch": operation.payload}).encode()
         ).status
+
+    def _word(self, kind: str, one: str, other: str) -> int:
+        """An operator's command."""
+        cloud = self.cloud
+        commands = identity(cloud.stack.name, cloud.bucket_name, cloud.table_name)
+        (commands.split if kind == "split" else commands.join)(one, other)
+        return 200
 
 
 def _ses_event(kind: str, mail: Any) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class Said:
     user: str | None
     browser: str | None
     properties: dict[str, Any] = field(default_factory=dict)
+    card: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,17 @@ class Shop:
         self._ids = 0
         self._orders: dict[tuple[str, int], dict[str, Any]] = {}
 
-    def operations(self, count: int) -> list[Operation]:
-        """A mixed morning of `count` requests; every shopper signs up in it."""
+    def operations(self, count: int, *, identity: bool = False) -> list[Operation]:
+        """A mixed morning of `count` requests; every shopper signs up in it. `identity`: they also share a browser and
+        loyalty cards, buy in the store, and an operator splits and joins them."""
         made = [self.sign_up(shopper) for shopper in SHOPPERS]
         kinds = [self.browse, self.cart, self.hint, self.order, self.order, self.mixed, self.opt_out, self.pixel]
         weights = [2, 3, 1, 3, 1, 1, 1, 1]
+        if identity:
+            made += [self.at_home(shopper) for shopper in self._chance.sample(SHOPPERS, 2)]
+            made.append(self.at_home("cho", anonymous=True))
+            kinds += [self.at_home, self.show_card, self.in_store, self.split, self.join]
+            weights += [2, 3, 3, 3, 1]
         while len(made) < count:
             kind = self._chance.choices(kinds, weights)[0]
             made.append(kind(self._chance.choice(SHOPPERS)))
@@ -153,6 +160,41 @@ class Shop:
         said = Said("shop", f"{order_id}:{version}", "order", PLACED_AT, shopper, None, properties)
         return Operation(self._next(), "order", body, (said,), (), shopper)
 
+    def at_home(self, shopper: str, *, anonymous: bool | None = None) -> Operation:
+        """On the computer that everybody at home uses, logged in or not."""
+        anonymous = self._chance.random() < 0.3 if anonymous is None else anonymous
+        names = ("Product Viewed", "Product Viewed") if anonymous else ("page",)
+        said = [
+            replace(self._said(name, shopper, self._product(), anonymous=anonymous), browser="browser-home")
+            for name in names
+        ]
+        return Operation(self._next(), "batch", [_call_of(event) for event in said], tuple(said), (), shopper)
+
+    def show_card(self, shopper: str) -> Operation:
+        """The account's loyalty card; now and then it is ann's."""
+        card = f"card-{shopper if self._chance.random() < 0.8 else SHOPPERS[0]}"
+        said = replace(self._said("page", shopper, {}, anonymous=False), card=card)
+        return Operation(self._next(), "batch", [_call_of(said)], (said,), (), shopper)
+
+    def in_store(self, shopper: str) -> Operation:
+        """A purchase with nothing but the loyalty card."""
+        order_id, total = f"store-{shopper}", 5_000
+        body = {
+            "order_id": order_id, "version": 1, "placed_at": iso(PLACED_AT), "status": "paid", "currency": "USD",
+            "total": "50.00", "channel": "store", "customer": {"loyalty_card": f"card-{shopper}"},
+        }  # fmt: skip
+        properties = {"order_id": order_id, "version": 1, "status": "paid", "total": total}
+        said = Said("shop", f"{order_id}:1", "order", PLACED_AT, None, None, properties, f"card-{shopper}")
+        return Operation(self._next(), "order", body, (said,), (), shopper)
+
+    def split(self, shopper: str) -> Operation:
+        """An operator says that a shopper's own browser is somebody else's."""
+        return Operation(self._next(), "split", (shopper, f"browser-{shopper}"), (), (), shopper)
+
+    def join(self, shopper: str) -> Operation:
+        """An operator takes that back."""
+        return Operation(self._next(), "join", (shopper, f"browser-{shopper}"), (), (), shopper)
+
     def opt_out(self, shopper: str) -> Operation:
         """One click on a link that was in some message."""
         return Operation(self._next(), "opt_out", email_of(shopper), (), (), shopper)
@@ -180,6 +222,8 @@ def _call_of(said: Said) -> dict[str, Any]:
     call: dict[str, Any] = {"messageId": said.message_id, "timestamp": iso(said.instant), "anonymousId": said.browser}
     if said.user:
         call["userId"] = said.user
+    if said.card:
+        call["context"] = {"externalIds": [{"id": said.card, "type": "loyalty_card", "collection": "users"}]}
     if said.kind == "identify":
         return call | {"type": "identify", "traits": said.properties}
     if said.kind == "page":

@@ -23,7 +23,7 @@ def band(view: FakeView, after: timedelta) -> str | None:
 
 
 def test_a_subscriber_is_new_for_two_weeks_or_until_the_first_order() -> None:
-    consent: dict[str, Value] = {"consent.email": "granted", "consent.email.at": NOON}
+    consent: dict[str, Value] = {"reachable.email": True, "consent.email.at": NOON}
     assert members(FakeView(consent)) == {"new_subscriber"}
     assert members(FakeView(consent), 14 * DAY - TICK) == {"new_subscriber"}
     assert members(FakeView(consent), 14 * DAY) == set()
