@@ -47,6 +47,9 @@ def load_handler() -> Handler:
 def lake(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3EventLog]:
     """The bucket of the function, empty."""
     monkeypatch.setenv("BUCKET_NAME", "lake")
+    monkeypatch.setenv("TABLE_NAME", "customers")
+    monkeypatch.setenv("PROGRAM_PATH", str(ROOT / "program"))
+    monkeypatch.setenv("CONTRACTS_PATH", str(ROOT / "events" / "contracts"))
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "ingest")
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Regulars")
     with mock_aws():
