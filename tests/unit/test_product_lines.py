@@ -24,7 +24,7 @@ from tests.world import World
 
 KNOWN = {"7": a_listing("7", version=3)}
 FROM_THE_CATALOGUE = {
-    "name": "Purple dress", "category": "Dresses", "categories": ["Dresses", "Summer"], "price": "49.90",
+    "name": "Purple dress", "category": "Dresses", "categories": ["Dresses", "Summer"], "price": 49.9,
     "currency": "EUR", "url": "https://shop.example/p/7", "image_url": "https://shop.example/i/7.jpg",
 }  # fmt: skip
 

@@ -129,7 +129,7 @@ def _missing(line: Mapping[str, Any], event: Event, product: Product) -> dict[st
     if event.type is TRACK and minor is not None and currency is not None and _says_nothing(line, "price"):
         spoken = line.get("currency") or event.properties.get("currency") or currency
         if spoken == currency:
-            fields["price"] = decimal_text(minor, currency)
+            fields["price"] = float(decimal_text(minor, currency))  # a number, as pages send it
             if _says_nothing(line, "currency"):
                 fields["currency"] = currency
     return fields
