@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from infra.local import LocalCloud
+from infra.payloads import deliver_webhooks
 
 NOT_OURS = {
     "/custom/b": "a path that the client was told to use instead of its own",
@@ -85,7 +86,7 @@ def notify(cloud: LocalCloud, payloads: Path, result: Replay) -> None:
             result.failures.append(f"{path.name}: {'understood' if understood else 'refused'}")
 
 
-PAYLOADS: tuple[Callable[[LocalCloud, Path, Replay], None], ...] = (notify,)
+PAYLOADS: tuple[Callable[[LocalCloud, Path, Replay], None], ...] = (notify, deliver_webhooks)
 """What is done with the folder `payloads` beside the recordings: one function for each kind of sender."""
 
 
