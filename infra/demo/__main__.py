@@ -15,9 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table as Grid
 
 from infra.demo.dataset import data_folder
+from infra.demo.history import import_year, write_files
 from infra.demo.lake import Lake, copy_lake
 from infra.demo.report import report_html
-from infra.demo.stage import AHEAD, LIVE_FROM, PARAMETERS, History, ahead, fold, import_year, live, live_requests
+from infra.demo.stage import AHEAD, LIVE_FROM, PARAMETERS, ahead, fold, live, live_requests
 from infra.demo.story import story_of
 from infra.demo.summary import EXPECTED, Outcome, faults_of, summary_of
 from infra.demo.tables import read_table
@@ -55,11 +56,14 @@ class Acts:
 def run(progress: Progress, output: Path) -> tuple[Outcome, str]:
     """The three acts and the counting: the outcome, and the report's HTML."""
     acts = Acts(progress)
-    history = History()
+    files = output / "import"
+    files.mkdir()
+    with acts.act("files", "The year as files of a till and a shop", 1):
+        history = write_files(data_folder(), files, LIVE_FROM)
     program = load_program(program_files(REPOSITORY / "program"))
     with LocalCloud(start=LIVE_FROM, parameters=PARAMETERS, direct=True) as cloud:
         with acts.act("import", "Real orders into the lake", EXPECTED["orders"]) as task:
-            import_year(cloud, data_folder(), history, lambda orders: progress.advance(task, orders))
+            import_year(cloud, files, lambda orders: progress.advance(task, orders))
         with acts.act("fold", "Folding them into profiles (AWS calls)", _CALLS_OF_A_FOLD) as task:
             fold(cloud, lambda calls: progress.advance(task, calls))
         before = cloud.calls.total

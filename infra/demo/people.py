@@ -7,14 +7,11 @@ fiction (+1 NPA 555-0100 to 555-0199). Nobody can be reached by them.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from regulars.domain.events import Event, EventType, Trust, event_id_of
-from regulars.domain.instants import to_millis
+from regulars.domain.instants import iso
 
 _SEED = "regulars-demo-1"
 _FIRST_NAMES = """
@@ -33,7 +30,7 @@ _FIRST_AREA_CODE, _AREA_CODES = 220, 30  # none of them ends in 11: those are se
 _WITH_EMAIL, _WITH_PHONE = 0.64, 0.24
 _EMAIL_GRANTED, _EMAIL_DENIED = 0.66, 0.12
 _SMS_GRANTED, _SMS_DENIED = 0.62, 0.14
-_SOURCE = "shop"
+_AFTER = timedelta(minutes=5)
 _TEXT_VERSION = "2026-01"
 
 
@@ -92,50 +89,32 @@ def fictional_phone(number: int) -> str:
     return f"+1{area}55501{last:02d}"
 
 
-def contact_events(someone: Person, *, since: datetime, received_at: datetime) -> list[Event]:
-    """What a shop's own export would say: who it is, and each answer about messages, some minutes after the first
-    order."""
+def customer_row(someone: Person, since: datetime) -> dict[str, str | None] | None:
+    """What a shop's own export says of who it is, some minutes after the first order; None where there is no
+    contact."""
     if not (someone.email or someone.phone):
-        return []
-    at = min(since + timedelta(minutes=5), received_at)
-    statements: list[tuple[EventType, str | None, dict[str, str], dict[str, str]]] = [
-        (EventType.IDENTIFY, None, {}, someone.traits)
-    ]
-    for channel, granted in (("email", someone.email_consent), ("sms", someone.sms_consent)):
-        if granted is not None:
-            status = "granted" if granted else "denied"
-            answer = {"channel": channel, "status": status, "text_version": _TEXT_VERSION, "source": "checkout"}
-            statements.append((EventType.TRACK, "Consent Updated", answer, {}))
+        return None
+    return {
+        "customer": someone.user_id,
+        "registered": iso(since + _AFTER),
+        "first name": someone.first_name,
+        "last name": someone.last_name,
+        "e-mail": someone.email,
+        "mobile": someone.phone,
+    }
+
+
+def consent_rows(someone: Person, since: datetime) -> list[dict[str, str]]:
+    """Each answer about messages, as it would stand in an export of consents."""
+    answers = (("email", someone.email_consent), ("sms", someone.sms_consent))
     return [
-        _event(someone, kind=kind, name=name, properties=properties, traits=traits, at=at, received_at=received_at)
-        for kind, name, properties, traits in statements
+        {
+            "customer": someone.user_id,
+            "answered": iso(since + _AFTER),
+            "channel": channel,
+            "answer": "yes" if granted else "no",
+            "text": _TEXT_VERSION,
+        }
+        for channel, granted in answers
+        if granted is not None
     ]
-
-
-def _event(
-    someone: Person,
-    *,
-    kind: EventType,
-    name: str | None,
-    properties: dict[str, str],
-    traits: dict[str, str],
-    at: datetime,
-    received_at: datetime,
-) -> Event:
-    message_id = f"export:{someone.user_id}:{properties.get('channel', 'contact')}"
-    return Event(
-        event_id=event_id_of(_SOURCE, message_id),
-        source=_SOURCE,
-        message_id=message_id,
-        type=kind,
-        name=name,
-        user_id=someone.user_id,
-        timestamp=at,
-        original_timestamp=at,
-        received_at=received_at,
-        trust=Trust.IMPORTED,
-        payload_hash=hashlib.sha256(json.dumps([to_millis(at), properties, traits]).encode()).hexdigest()[:32],
-        context={"channel": "import"},
-        properties=dict(properties),
-        traits=dict(traits),
-    )

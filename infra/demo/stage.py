@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from infra.demo.dataset import LAST_ORDER_AT, Household, read_households
-from infra.demo.people import contact_events, person
-from infra.demo.scenario import LIVE_DAYS, LiveOrder, timeline
+from infra.demo.dataset import LAST_ORDER_AT
+from infra.demo.scenario import LIVE_DAYS, timeline
 from infra.demo.traffic import HIT_SOURCE, ORDER_SOURCE, WRITE_KEY, Delivery, Hits, Receipts, send
-from regulars.adapters.aws.lake import S3EventLog
-from regulars.application.import_orders import CustomerHistory, ImportReport, import_orders
-from regulars.domain.instants import from_millis, to_millis
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from infra.demo.history import History
     from infra.local import LocalCloud
 
 LIVE_FROM = LAST_ORDER_AT - LIVE_DAYS
@@ -28,45 +22,9 @@ _AHEAD_STRIDE = timedelta(hours=12)
 REFRESH_EVERY = timedelta(days=21)
 _RARER = {"refresh": REFRESH_EVERY, "reconcile": 2 * AHEAD, "monitor": 2 * AHEAD}
 """moto's scans and a year's log cost seconds, so what is nightly is not nightly here."""
-_REMEMBERED = 3
 
 Progress = Callable[[int], None]
 """Hears how much more has been done."""
-
-
-@dataclass(slots=True)
-class History:
-    """What the reader keeps of the year while it is imported: the live orders, and what each household bought last."""
-
-    live: list[LiveOrder] = field(default_factory=list)
-    regulars: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
-
-    def past(self, households: Iterator[Household], *, cut: int) -> Iterator[CustomerHistory]:
-        """Each household's orders up to `cut` (epoch ms) with its made-up contacts; later ones are kept for the live
-        days."""
-        for household in households:
-            past = [order for order in household.orders if order["placed_at"] <= cut]
-            self.live += [LiveOrder(household.user_id, order) for order in household.orders if order["placed_at"] > cut]
-            if not past:
-                continue
-            bought = [product for product in past[-1]["products"] if product["price_minor"]]
-            if bought:
-                self.regulars[household.user_id] = bought[:_REMEMBERED]
-            since = from_millis(past[0]["placed_at"])
-            contacts = contact_events(person(household.user_id), since=since, received_at=LIVE_FROM)
-            yield CustomerHistory(household.user_id, past, contacts)
-
-
-def import_year(cloud: LocalCloud, folder: Path, history: History, on_orders: Progress) -> ImportReport:
-    """The year up to the live days into the lake. Nothing is folded yet: `fold` does that."""
-    log = S3EventLog(cloud.client("s3"), cloud.bucket_name)
-    return import_orders(
-        history.past(read_households(folder), cut=to_millis(LIVE_FROM)),
-        source=ORDER_SOURCE,
-        received_at=LIVE_FROM,
-        log=log,
-        on_written=on_orders,
-    )
 
 
 def fold(cloud: LocalCloud, on_calls: Progress) -> None:

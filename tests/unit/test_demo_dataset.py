@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from infra.demo.dataset import LAST_ORDER_AT, SHIFT, data_folder, read_households, unit_price
-from infra.demo.people import contact_events, person
-from regulars.application.import_orders import order_event
-from regulars.domain.events import Trust
+from infra.demo.dataset import (
+    LAST_ORDER_AT,
+    SHIFT,
+    data_folder,
+    first_seen,
+    households,
+    last_baskets,
+    read_lines,
+    split,
+)
+from infra.demo.history import write_files
+from infra.demo.people import consent_rows, customer_row, person
+from regulars.adapters.program_files import parsed_yaml
 from regulars.domain.identity import normalised_email, normalised_phone
+from regulars.domain.importing.orders import unit_price
 from regulars.domain.instants import from_millis, to_millis
+from tests.importing.samples import Importer
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ROOT = Path(__file__).parents[2]
+
+
+def mapping_of(name: str) -> Any:
+    """A mapping of the demo."""
+    path = ROOT / "infra" / "demo" / "mappings" / f"{name}.yaml"
+    return parsed_yaml(path.read_text(encoding="utf-8"), name=path.name)
+
 
 NEW_YEAR = datetime(2017, 1, 1, 10, 30)  # noqa: DTZ001 - as the data has it
 
@@ -43,7 +61,7 @@ def lines(*rows: tuple[int, int, int, int, float, float]) -> pa.Table:
 def folder(tmp_path: Path) -> Path:
     """A small data set with the real one's columns and gaps."""
     transactions = lines(
-        (9, 101, 1, 3, 1.00, 0.0),
+        (9, 201, 1, 3, 1.00, 0.0),
         (7, 102, 2, 1, 0.29, 0.5),
         (7, 101, 1, 2, 8.61, 0.0),
         (7, 101, 404, 0, 0.57, 0.0),
@@ -65,18 +83,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_baskets_become_orders_of_whole_households_oldest_first(folder: Path) -> None:
-    found = [(home.user_id, [order["order_id"] for order in home.orders]) for home in read_households(folder)]
-    assert found == [("7", ["101", "102"]), ("9", ["101"])]
+    found = [(home.user_id, [order["order_id"] for order in home.orders]) for home in households(read_lines(folder))]
+    assert found == [("7", ["101", "102"]), ("9", ["201"])]
 
 
 def test_amounts_are_cents_and_the_total_is_the_sum_of_the_lines(folder: Path) -> None:
-    first, second = next(read_households(folder)).orders
+    first, second = next(households(read_lines(folder))).orders
     assert (first["total_minor"], first["discount_minor"], first["currency"]) == (918, 20, "USD")
     assert (second["total_minor"], second["discount_minor"]) == (29, 60)
 
 
 def test_lines_name_their_products_even_those_that_the_list_lacks(folder: Path) -> None:
-    first, second = next(read_households(folder)).orders
+    first, second = next(households(read_lines(folder))).orders
     assert first["products"] == [
         {"product_id": "1", "name": "Oat / Rice Milk", "category": "Milk", "quantity": 2, "price_minor": 431},
         {"product_id": "404", "name": "Product 404", "category": "Other", "quantity": 0, "price_minor": 57},
@@ -85,23 +103,44 @@ def test_lines_name_their_products_even_those_that_the_list_lacks(folder: Path) 
 
 
 def test_coupons_are_those_redeemed_on_the_day_by_the_household(folder: Path) -> None:
-    first, second = next(read_households(folder)).orders
+    first, second = next(households(read_lines(folder))).orders
     assert (first["coupons"], second["coupons"]) == ([], ["51380041013"])
 
 
 def test_time_moves_by_whole_weeks_and_keeps_the_clock(folder: Path) -> None:
-    first = next(read_households(folder)).orders[0]
+    first = next(households(read_lines(folder))).orders[0]
     placed = from_millis(first["placed_at"])
     assert placed == (NEW_YEAR + timedelta(days=1)).replace(tzinfo=UTC) + SHIFT
     assert SHIFT % timedelta(weeks=1) == timedelta(0)
     assert first["version"] == first["placed_at"]
 
 
-def test_an_order_can_be_imported(folder: Path) -> None:
-    for home in read_households(folder):
-        for order in home.orders:
-            event = order_event(order, user_id=home.user_id, source="shop", received_at=LAST_ORDER_AT, traits={})
-            assert event.timestamp == from_millis(order["placed_at"])
+def test_the_year_is_cut_and_what_was_bought_last_is_remembered(folder: Path) -> None:
+    table = read_lines(folder)
+    cut = to_millis((NEW_YEAR + timedelta(days=1, hours=1)).replace(tzinfo=UTC) + SHIFT)
+    past, live = split(table, cut)
+    assert [order["order_id"] for home in households(live) for order in home.orders] == ["102"]
+    assert {home.user_id for home in households(past)} == {"7", "9"}
+    last = [[order["order_id"] for order in home.orders] for home in households(last_baskets(table))]
+    assert last == [["102"], ["201"]]
+    assert first_seen(table) == dict.fromkeys(
+        (7, 9), to_millis((NEW_YEAR + timedelta(days=1)).replace(tzinfo=UTC) + SHIFT)
+    )
+
+
+def test_the_files_of_the_past_import_without_a_bad_row(folder: Path, tmp_path: Path) -> None:
+    """By the demo's own mappings; the orders are those that the reader makes of the same lines."""
+    write_files(folder, tmp_path, LAST_ORDER_AT)
+    run = Importer(tmp_path, now=LAST_ORDER_AT)
+    report = run(mapping_of("lines"), tmp_path / "lines.parquet", max_bad=0)
+    assert (report.rows, report.events) == (4, 3)
+    made = {order["order_id"]: order for home in households(read_lines(folder)) for order in home.orders}
+    for event in run.events():
+        expected = made[event.properties["order_id"]]
+        assert {name: event.properties[name] for name in expected} == expected
+        assert event.timestamp == from_millis(expected["placed_at"])
+    for name in ("customers", "consents"):
+        run(mapping_of(name), tmp_path / f"{name}.csv", max_bad=0)
 
 
 def test_a_unit_price_is_rounded_half_up() -> None:
@@ -139,12 +178,12 @@ def test_made_up_people_are_always_the_same_and_reachable_nowhere() -> None:
 
 
 def test_an_export_states_contacts_and_each_answer_once() -> None:
-    since, now = LAST_ORDER_AT - timedelta(days=300), LAST_ORDER_AT
+    since = LAST_ORDER_AT - timedelta(days=300)
     for number in range(1, 200):
         someone = person(str(number))
-        events = contact_events(someone, since=since, received_at=now)
-        answers = {e.properties["channel"]: e.properties["status"] for e in events if e.name == "Consent Updated"}
-        assert answers.get("email") == {True: "granted", False: "denied", None: None}[someone.email_consent]
-        assert answers.get("sms") == {True: "granted", False: "denied", None: None}[someone.sms_consent]
-        assert len({event.event_id for event in events}) == len(events)
-        assert all(event.trust is Trust.IMPORTED and to_millis(event.timestamp) >= to_millis(since) for event in events)
+        answers = [(row["channel"], row["answer"]) for row in consent_rows(someone, since)]
+        said = {"email": someone.email_consent, "sms": someone.sms_consent}
+        assert dict(answers) == {name: "yes" if told else "no" for name, told in said.items() if told is not None}
+        assert len(answers) == len(dict(answers))
+        row = customer_row(someone, since)
+        assert (row is None) == (someone.email is None and someone.phone is None)

@@ -16,7 +16,6 @@ from regulars.adapters.aws.lake import S3EventLog
 from regulars.adapters.bots import CrawlerList
 from regulars.adapters.memory.catalogue import MemoryCatalogue
 from regulars.adapters.memory.lake import MemoryEventLog
-from regulars.application.import_orders import CustomerHistory, import_orders
 from regulars.application.ingest import ingest
 from regulars.application.replay_bad import Normaliser, ReplayReport, Selection, replay_bad
 from regulars.cli import main
@@ -143,13 +142,6 @@ def test_a_collision_is_replayed_on_demand_only_and_as_an_event_of_its_own() -> 
     assert first == an_event(1)
     assert second.message_id == "m1~ffffffffffff"
     assert second == replace(other, message_id=second.message_id, event_id=event_id_of("web", second.message_id))
-
-
-def test_an_imported_order_can_be_replayed_once_it_passes() -> None:
-    log = MemoryEventLog()
-    order = {"order_id": "1", "version": 1, "placed_at": 1, "currency": "XYZ", "total_minor": 5, "status": "paid"}
-    import_orders([CustomerHistory("u1", [order])], source="shop", received_at=NOON, log=log)
-    assert dict(run(log).still_bad) == {"unknown_currency": 1}
 
 
 def test_a_row_of_a_stage_that_nobody_reads_is_counted() -> None:
