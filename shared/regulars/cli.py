@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from regulars.application.rebuild import RebuildReport
 
 _DAYS = click.DateTime(formats=["%Y-%m-%d"])
-_QUEUES = ("events", "landed", "due", "messages", "feedback", "stream", "schedules")
+_QUEUES = ("events", "landed", "due", "messages", "feedback", "stream", "schedules", "fetches")
 _BUCKET = click.option("--bucket", envvar="BUCKET_NAME", required=True, help="The lake's bucket (or BUCKET_NAME).")
 _TABLE = click.option("--table", envvar="TABLE_NAME", required=True, help="The customers' table (or TABLE_NAME).")
 _STACK = click.option("--stack", envvar="STACK_NAME", default="regulars", show_default=True, help="The stack's name.")

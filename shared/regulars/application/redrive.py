@@ -3,7 +3,7 @@
 Nothing is removed before it has been dealt with, so whatever a crash interrupts is done twice and not lost; all who
 receive it are idempotent. What each dead-letter queue needs:
 
-- `events`, `due`, `messages`, `feedback`: the body goes back to its queue, unchanged. A message that is too late to be
+- `events`, `due`, `messages`, `feedback`, `fetches`: the body goes back to its queue, unchanged. A message that is too late to be
   sent is withheld by its own `not_after`.
 - `landed`: the same, while the ids of what landed are still remembered by the profiles (SEEN_DAYS). What is older would
   be counted twice where it had been folded in part, so the customers that it names are rebuilt from the log instead.
@@ -76,10 +76,12 @@ class Redrive:
     def __call__(self, names: Iterable[str] | None = None, *, dry_run: bool = False) -> RedriveReport:
         """Empty the dead-letter queues `names` (all of them without any). `dry_run` only counts.
 
-        Raises KeyError on an unknown name, TransientError when something does not answer: run it again.
+        Raises PermanentError on a queue that is not there, TransientError when something does not answer: run it again.
         """
         report = RedriveReport()
         for name in self._to.queues if names is None else names:
+            if name not in self._to.queues:
+                raise PermanentError(f"this deployment has no queue {name}")
             letters, source = self._to.queues[name]
             report.waiting[name] = letters.waiting()
             done = report.done[name] = Counter()

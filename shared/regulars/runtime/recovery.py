@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 QUEUES = ("events", LANDED, "due", "messages", "feedback", STREAM, SCHEDULES)
 """The dead-letter queues of a stack, without the stack's name and `-dlq`."""
+FETCHES = "fetches"
+"""One that only a stack for a shop on BigCommerce has."""
 _LAST_WORDS = timedelta(seconds=60)
 """Time kept back at the end of a function's life."""
 
@@ -110,9 +112,10 @@ def identity(stack: str, bucket: str, table: str) -> Identity:
 def redrive(stack: str, bucket: str, table: str) -> Callable[..., RedriveReport]:
     """Redrive a stack's dead letters: takes `names` of queues and `dry_run`."""
     sqs, session = sqs_client(), botocore.session.get_session()
+    names = (*QUEUES, FETCHES) if _has_queue(sqs, f"{stack}-{FETCHES}") else QUEUES
     sources = {
         name: None if name in (STREAM, SCHEDULES) else SqsQueue(sqs, _queue_url(sqs, f"{stack}-{name}"))
-        for name in QUEUES
+        for name in names
     }
     deployment = Deployment(
         queues={
@@ -127,6 +130,10 @@ def redrive(stack: str, bucket: str, table: str) -> Callable[..., RedriveReport]
         keys_of=landed_keys_of,
     )
     return Redrive(deployment, lambda nodes: _rebuilt(bucket, table, nodes))
+
+
+def _has_queue(sqs: Any, name: str) -> bool:
+    return name in {url.rpartition("/")[2] for url in sqs.list_queues(QueueNamePrefix=name).get("QueueUrls", [])}
 
 
 def _queue_url(sqs: Any, name: str) -> str:
