@@ -13,6 +13,7 @@ from regulars.adapters.items import parsed_orders
 from regulars.adapters.memory.secrets import MemorySecrets
 from regulars.adapters.shop_api import BigCommerceApi
 from regulars.domain.errors import PermanentError, TransientError
+from regulars.runtime.recovery import redrive
 from tests.shop_server import ACCOUNT, FakeBigCommerce
 from tests.webhooks import BIGCOMMERCE_ORDER, BIGCOMMERCE_THIN
 
@@ -58,6 +59,21 @@ def test_what_the_shop_never_gives_ends_in_the_dead_letters(shop: FakeBigCommerc
             reply = cloud.invoke("fetch_shop", {"Records": [record]})
             assert reply == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
         assert cloud.queue("events") == []
+
+
+def test_dead_letters_of_fetches_go_back_to_their_queue_where_there_is_one() -> None:
+    with LocalCloud() as cloud:
+        sqs = cloud.client("sqs")
+        dead = sqs.get_queue_url(QueueName=f"{cloud.stack.name}-fetches-dlq")["QueueUrl"]
+        sqs.send_message(QueueUrl=dead, MessageBody="{}")
+        report = redrive(cloud.stack.name, cloud.bucket_name, cloud.table_name)(["fetches"])
+        assert report.done["fetches"] == {"moved": 1}
+        assert cloud.queue("fetches") == ["{}"]
+    with LocalCloud(parameters={"BigCommerce": "no"}) as cloud:
+        without = redrive(cloud.stack.name, cloud.bucket_name, cloud.table_name)
+        assert "fetches" not in without(dry_run=True).waiting
+        with pytest.raises(PermanentError):
+            without(["fetches"])
 
 
 @pytest.mark.parametrize(
