@@ -103,13 +103,15 @@ class Meter:
 
 
 def _batch_units(document: dict[str, Any], reply: AWSResponse | None) -> int:
-    """Strongly consistent: each item by itself, an absent one like a small one."""
+    """Each item by itself, an absent one like a small one; eventually consistent ones cost half."""
     if reply is None:
         raise ValueError("a batch read without an answer")
     found = json.loads(reply.text)["Responses"]
     asked = sum(len(table["Keys"]) for table in document["RequestItems"].values())
     items = [item for table in found.values() for item in table]
-    return asked - len(items) + sum(ceil(item_bytes(item) / _READ_UNIT) for item in items)
+    units = asked - len(items) + sum(ceil(item_bytes(item) / _READ_UNIT) for item in items)
+    strong = all(table.get("ConsistentRead") for table in document["RequestItems"].values())
+    return units if strong else ceil(units / 2)
 
 
 def _length(request: AWSPreparedRequest) -> int:
