@@ -9,7 +9,7 @@ import sys
 
 from rich.console import Console
 
-from infra.bench import cold, cost, pure, warm_collect, way
+from infra.bench import cold, cost, identity, imports, pure, warm_collect, way
 from infra.bench.figures import Figure, show, write_json
 from infra.bench.handlers import ROOT
 
@@ -19,6 +19,8 @@ _PARTS = {
     "cold": cold.figures,
     "way": way.figures,
     "cost": cost.figures,
+    "import": imports.figures,
+    "identity": identity.figures,
 }
 
 

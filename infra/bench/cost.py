@@ -22,7 +22,7 @@ from infra.bench.way import Way
 from infra.local import LocalCloud
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 FUNCTIONS = frozenset({"collect", "ingest", "update_customers", "evaluate_customers", "tick"})
 """Collecting, storing, folding, evaluating. Sending is billed by the message (SES, SNS) and is not in this figure."""
@@ -58,11 +58,11 @@ class Run:
     seconds: float
 
 
-def windows(*, mixed: bool) -> list[list[dict[str, Any]]]:
+def windows(*, mixed: bool, change: Callable[[Call], Call] = lambda call: call) -> list[list[dict[str, Any]]]:
     """Requests by ingest window. `mixed`: each request holds ten shoppers' calls, as from a server's library; else one
-    shopper's ten, as from a browser's or an app's."""
+    shopper's ten, as from a browser's or an app's. `change` is done to each call."""
     number = _WINDOWS * _WINDOW_SECONDS * _RATE // _PER_REQUEST
-    calls = visits(number, seed=11, per_second=_RATE / _PER_REQUEST)
+    calls = map(change, visits(number, seed=11, per_second=_RATE / _PER_REQUEST))
     groups = batches(calls, _PER_REQUEST) if mixed else _by_shopper(calls)
     requests = [request_event(group, index) for index, group in enumerate(groups)]
     size = _WINDOW_SECONDS * _RATE // _PER_REQUEST
