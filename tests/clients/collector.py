@@ -145,14 +145,25 @@ class Clients:
 
     def stored(self, name: str) -> list[Event]:
         """Every event of a client that lies in the lake, as often as it lies there, by the time that it says."""
+        return sorted(self._everything()[name], key=lambda event: event.original_timestamp or event.timestamp)
+
+    def _everything(self) -> dict[str, list[Event]]:
         if self._stored is None:
-            self.cloud.settle()
+            self._ingest()
             self._stored = {client: [] for client in self.collectors}
             for event in _lake(self.cloud):
                 self._stored[event.source].append(event)
-        return sorted(self._stored[name], key=lambda event: event.original_timestamp or event.timestamp)
+        return self._stored
+
+    def _ingest(self) -> None:
+        """What lies in the events queue, in one batch, into the lake."""
+        bodies = self.cloud.queue("events")
+        records = [{"messageId": str(n), "body": body, "eventSource": "aws:sqs"} for n, body in enumerate(bodies)]
+        assert self.cloud.invoke("ingest", {"Records": records}) == {"batchItemFailures": []}
 
     def bad_rows(self) -> list[BadRow]:
+        """Everything in the lake that was refused."""
+        self._everything()
         log = S3EventLog(self.cloud.client("s3"), self.cloud.bucket_name)
         return [row for key in log.bad_keys() for row in log.read_bad(key)]
 

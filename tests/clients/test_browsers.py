@@ -19,7 +19,7 @@ from tests.clients.story import CART, EMAIL_NODE, USER_NODE, counted, customer_o
 
 pytestmark = pytest.mark.browser
 
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 90.0
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36"
 """A shopper's: headless Chromium says that it is a machine, and machines make no customers."""
 HTML = '<!doctype html><html><head><meta charset="utf-8"><title>Mug</title>{script}</head><body>Mug</body></html>'

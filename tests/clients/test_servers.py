@@ -49,7 +49,7 @@ def clients() -> Iterator[Clients]:
             for name, command in commands.items()
         }
         for name, process in running.items():
-            _out, errors = process.communicate(timeout=60)
+            _out, errors = process.communicate(timeout=120)
             assert process.returncode == 0, f"{name} was not content: {errors}"
         yield driven
         driven.close()
@@ -80,5 +80,6 @@ def test_nothing_that_they_sent_was_bad(clients: Clients) -> None:
 
 def test_all_clients_together_know_one_customer(clients: Clients) -> None:
     """Whatever each says of them: the store sees one shopper, who did everything."""
+    clients.cloud.settle()
     (story,) = Customers(clients.cloud).stories()
     assert {USER_NODE, EMAIL_NODE} < set(story.nodes)

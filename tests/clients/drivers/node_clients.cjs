@@ -27,7 +27,7 @@ async function segment(writeKey) {
   analytics.screen({ ...who, name: "Home" });
   analytics.group({ ...who, groupId: "g-1", traits: { name: "Example Ltd" } });
   analytics.alias({ userId, previousId: anonymousId });
-  await analytics.closeAndFlush({ timeout: 20000 });
+  await analytics.closeAndFlush({ timeout: 90000 });
   return failures.length === 0;
 }
 
