@@ -1,0 +1,128 @@
+"""The same events make the same customers, whatever their order and however often they come; and a split is a split."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regulars.adapters.items import orders_text, profile_text
+from regulars.domain.customer import Fragment, customer_of
+from regulars.domain.event_nodes import SPLIT, nodes_of
+from regulars.domain.events import Event, EventType, Trust, event_id_of
+from regulars.domain.facts import Fact, fact_of, link_fact, others_of
+from regulars.domain.identity import NodeKind, node_id
+from regulars.domain.links import DEFAULT_LIMITS, NO_LINKS, IdentityRules, Limit, Links, linked, links_merged, partition
+from regulars.domain.orders import OrderBook
+from regulars.domain.profile import Profile, fold, links_after
+from tests.strategies import START, distinct_events
+
+PLAN = {"Product Viewed": 7}
+NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+WINDOWED = IdentityRules({**DEFAULT_LIMITS, "a": (Limit("u", 1, weeks=4),), "u": (Limit("a", 2, newest=True),)})
+
+nodes = st.sampled_from([f"{kind}_{number}" for kind in "uepalsd" for number in range(3)])
+edges = st.lists(
+    st.tuples(nodes, nodes, st.integers(0, 200)).filter(lambda edge: edge[0] != edge[1]), min_size=1, max_size=25
+)
+
+
+def graph(said: list[tuple[str, str, int]]) -> dict[str, Links]:
+    links: dict[str, Links] = {}
+    for one, other, days in said:
+        at, event = NOW + timedelta(days=days), f"{one}{other}{days}"
+        for home, far in ((one, other), (other, one)):
+            links[home] = linked(links.get(home, NO_LINKS), (far,), at, event)
+    return links
+
+
+@given(edges, st.randoms(use_true_random=False))
+def test_shuffled_and_repeated_graphs_give_the_same_partition(
+    said: list[tuple[str, str, int]], chance: random.Random
+) -> None:
+    shuffled = chance.sample(said, len(said)) + chance.sample(said, len(said) // 2)
+    chance.shuffle(shuffled)
+    assert graph(shuffled) == graph(said)
+    for rules in (IdentityRules(), WINDOWED):
+        assert partition(graph(shuffled), rules) == partition(graph(said), rules)
+
+
+@given(edges, edges, edges)
+def test_links_are_a_monoid(
+    one: list[tuple[str, str, int]], two: list[tuple[str, str, int]], three: list[tuple[str, str, int]]
+) -> None:
+    """Merge is associative and commutative, twice is once, and nothing is its identity."""
+    a, b, c = (graph(part).get("u_0", NO_LINKS) for part in (one, two, three))
+    assert links_merged(a, links_merged(b, c)) == links_merged(links_merged(a, b), c)
+    assert links_merged(a, b) == links_merged(b, a)
+    assert links_merged(a, a) == links_merged(a, NO_LINKS) == links_merged(NO_LINKS, a) == a
+
+
+def stored(events: list[Event]) -> dict[str, Fragment]:
+    """Each event where it belongs, and what it says of others told to them."""
+    facts: dict[str, list[Fact]] = {}
+    for event in events:
+        if (named := nodes_of(event)) and (fact := fact_of(event, currency="USD", nodes=named)):
+            facts.setdefault(named[0], []).append(fact)
+            for other in others_of(fact):
+                facts.setdefault(other, []).append(link_fact(fact, named[0]))
+    found = {}
+    for node, some in facts.items():
+        book, _ = OrderBook().with_entries(fact.order for fact in some if fact.order)
+        found[node] = Fragment(fold(Profile(), some, PLAN), book, node)
+    return found
+
+
+def customers(fragments: dict[str, Fragment]) -> dict[frozenset[str], tuple[Any, ...]]:
+    """What every customer looks like, by its nodes; links apart."""
+    found = {}
+    links = {node: fragment.profile.links for node, fragment in fragments.items()}
+    for root, members in partition(links, IdentityRules()).items():
+        parts = [fragments[node] for node in sorted(members)]
+        customer = customer_of(root, parts, plan=PLAN, currency="USD", now=NOW)
+        profile = replace(customer.profile, seen={}, links=NO_LINKS)
+        consent = customer.consent("email")
+        found[members] = (profile_text(profile), orders_text(customer.book), consent and consent.status)
+    return found
+
+
+@given(distinct_events, st.randoms(use_true_random=False))
+def test_the_same_events_make_the_same_customers(some: list[Event], chance: random.Random) -> None:
+    assert customers(stored(chance.sample(some, len(some)))) == customers(stored(some))
+
+
+@given(distinct_events, st.sampled_from(["u1", "u2"]))
+def test_a_split_is_as_if_no_event_had_named_both(some: list[Event], user: str) -> None:
+    """Counter for counter: every customer is what it is when the link between the two was never heard of."""
+    pair = node_id(NodeKind.USER, user), node_id(NodeKind.ANONYMOUS, "b1")
+    some = [event for event in some if event.type is not EventType.SYSTEM]
+    split = Event(
+        event_id_of("regulars", "cut"), "regulars", "cut", EventType.SYSTEM, START, START + timedelta(days=90), SPLIT,
+        trust=Trust.SYSTEM, properties={"nodes": list(pair)},
+    )  # fmt: skip
+    never = stored(some)
+    for one, other in (pair, pair[::-1]):
+        if one in never:
+            links = never[one].profile.links
+            known = {node: link for node, link in links.known.items() if node != other}
+            never[one] = replace(never[one], profile=replace(never[one].profile, links=replace(links, known=known)))
+    after = {members: what for members, what in customers(stored([*some, split])).items() if members & never.keys()}
+    assert after == customers(never)
+
+
+@given(edges)
+def test_a_bulk_of_facts_links_as_one_by_one(said: list[tuple[str, str, int]]) -> None:
+    """Folding facts and telling links are the same."""
+    at = START
+    facts = [
+        Fact(f"{index:08d}", "Linked", at + timedelta(days=days), at, activity=False, links=(other,))
+        for index, (_, other, days) in enumerate(said)
+    ]
+    one_by_one = NO_LINKS
+    for fact in facts:
+        one_by_one = links_after(one_by_one, fact)
+    assert fold(Profile(), facts, {}).links == one_by_one
