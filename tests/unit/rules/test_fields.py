@@ -33,13 +33,13 @@ def somebody() -> Customer:
         last_seen=NOON,
         counters={"Product Viewed": Counter(1, NOON, NOON)},
         traits={f"{kind}_score": Trait(5, NOON) for kind in SurveyKind},
-        consents={channel: ConsentRecord(channel, "granted", NOON, "web") for channel in ("email", "sms")},
         cart=Cart({"p": CartLine(2, NOON, price_minor=500, category="Dresses")}, (), NOON, NOON, None),
     )
     entries = {
         str(n): OrderEntry(1, NOON - n * DAY, 1000, 0, "EUR", "paid", coupon=False, channel="online") for n in (1, 2)
     }
-    customer = Customer("u_1", profile, OrderBook(entries), currency="EUR", now=NOON)
+    said = {("u_1", channel): ConsentRecord(channel, "granted", NOON, "web") for channel in ("email", "sms")}
+    customer = Customer("u_1", profile, OrderBook(entries), currency="EUR", now=NOON, said=said)
     customer.churn_band = "low"
     return customer
 
