@@ -149,3 +149,14 @@ def test_who_loses_a_link_is_looked_at_again() -> None:
     world.send(world.event("Page Viewed", type=EventType.PAGE, user_id="bob", anonymous_id="b1"))
     assert world.customer().consent("email") is None
     assert world.segments("ann") == set()
+
+
+def test_a_refusal_stamped_on_every_call_is_written_once() -> None:
+    """A library puts the preferences on each page view: it counts, and costs no write to every other identifier."""
+    world = World()
+    world.send(login(world))
+    versions = world.store.heads([BROWSER])[BROWSER]
+    stamped = {"context": {"consent": {"categoryPreferences": {"email_marketing": False}}}}
+    world.send(world.event("Page Viewed", type=EventType.PAGE, anonymous_id="b1", **stamped))
+    assert status_of(world) == "denied"
+    assert world.store.heads([BROWSER])[BROWSER] == versions

@@ -17,7 +17,7 @@ import orjson
 from regulars.domain.errors import TransientError
 from regulars.domain.event_nodes import nodes_of
 from regulars.domain.events import PRODUCT
-from regulars.domain.facts import Fact, fact_of, link_fact, others_of
+from regulars.domain.facts import Fact, fact_of, link_fact, others_of, told_to_all
 from regulars.domain.facts_doc import fact_from_doc, fact_to_doc
 from regulars.domain.links import NO_LINKS, Links, linked, says_more
 from regulars.domain.products import (
@@ -103,7 +103,7 @@ class LogReader:
             self._spill.add(home, mark + orjson.dumps(fact_to_doc(fact)))
         known = self._links.get(home, NO_LINKS)
         for other in others_of(fact):
-            if self._wanted(other) and (fact.cuts or fact.consents or says_more(known, other, fact.at, fact.id)):
+            if self._wanted(other) and (fact.cuts or told_to_all(fact) or says_more(known, other, fact.at, fact.id)):
                 self._spill.add(other, mark + orjson.dumps(fact_to_doc(link_fact(fact, home))))
         if fact.links:
             if len(self._links) >= _MAX_KNOWN_LINKS:

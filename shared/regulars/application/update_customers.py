@@ -17,7 +17,7 @@ from regulars.application.catalogue import keep_products
 from regulars.domain.errors import PermanentError, TransientError, VersionConflictError
 from regulars.domain.event_nodes import nodes_of
 from regulars.domain.events import PRODUCT, BadRow, Event, event_to_doc
-from regulars.domain.facts import Fact, fact_of, link_fact, others_of
+from regulars.domain.facts import Fact, fact_of, link_fact, others_of, told_to_all
 from regulars.domain.identity import by_weakness
 from regulars.domain.links import NO_LINKS, linked, says_more
 from regulars.domain.orders import OrderBook
@@ -201,7 +201,7 @@ def _add_link_facts(works: dict[str, _Work], heads: Mapping[str, Head]) -> None:
         known = head.links
         for event_id, (fact, _) in list(work.facts.items()):
             for other in others_of(fact):
-                if not (fact.cuts or fact.consents or says_more(known, other, fact.at, fact.id)):
+                if not (fact.cuts or told_to_all(fact) or says_more(known, other, fact.at, fact.id)):
                     continue
                 if fact.links:
                     known = linked(known, (other,), fact.at, fact.id)

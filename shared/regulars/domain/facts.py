@@ -50,6 +50,7 @@ _MAX_QUANTITY = 9_999
 _TOUCHES = frozenset({"Product Added", "Product Removed", "Cart Viewed", "Checkout Started"})
 _SUPPRESSIONS = {"Email Bounced": "bounced", "Email Marked as Spam": "complained"}
 _OWN_FACTS = frozenset((*_SUPPRESSIONS, *CUTS))
+_STATEMENTS = frozenset({"Consent Updated", "Identify", "Order Updated"})
 _CALL_NAMES = {
     EventType.PAGE: "Page Viewed",
     EventType.SCREEN: "Screen Viewed",
@@ -135,10 +136,16 @@ def link_fact(fact: Fact, home: str) -> Fact:
         fact.received_at,
         activity=False,
         imported=fact.imported,
-        consents=fact.consents,
+        consents=told_to_all(fact),
         links=() if fact.cuts else (home,),
         cuts=dict.fromkeys([home], next(iter(fact.cuts.values()))) if fact.cuts else {},
     )
+
+
+def told_to_all(fact: Fact) -> tuple[ConsentRecord, ...]:
+    """What a fact says about consent for all identifiers that it names. The refusals that libraries stamp on every call
+    are its own identifier's alone: they would write to all of them on every page view."""
+    return fact.consents if fact.name in _STATEMENTS else ()
 
 
 def others_of(fact: Fact) -> tuple[str, ...]:
