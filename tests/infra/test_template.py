@@ -263,7 +263,8 @@ class TestHttpApi:
             "POST /com.snowplowanalytics.snowplow/tp2", "OPTIONS /com.snowplowanalytics.snowplow/tp2",
             "GET /v1/projects/{key}/settings", "OPTIONS /v1/projects/{key}/settings",
             "GET /analytics.js/v1/{key}/analytics.min.js", "POST /api/s/{call}", "OPTIONS /api/s/{call}",
-            "GET /sourceConfig", "OPTIONS /sourceConfig", "GET /sourceConfig/{proxy+}", "OPTIONS /sourceConfig/{proxy+}",
+            "GET /sourceConfig", "OPTIONS /sourceConfig",
+            "GET /sourceConfig/{proxy+}", "OPTIONS /sourceConfig/{proxy+}",
             "POST /webhooks/orders/{source}", "POST /webhooks/events/{source}", "GET /unsubscribe", "POST /unsubscribe",
             "GET /survey", "POST /survey",
         }  # fmt: skip
