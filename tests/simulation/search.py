@@ -70,11 +70,14 @@ HINTS: dict[str, Plan] = {
 }
 """Where a bug shows at once; the others are looked for by seed."""
 SEEDS = {
-    "no_optimistic_lock": 1012,
-    "unknown_is_sent_again": 1006,
-    "no_fencing": 1005,
-    "last_arrived_cart_wins": 1004,
-    "outbox_not_stored": 1007,
+    "no_optimistic_lock": 1010,
+    "unknown_is_sent_again": 1038,
+    "no_fencing": 1028,
+    "last_arrived_cart_wins": 1014,
+    "outbox_not_stored": 1010,
+    "who_loses_a_link_is_forgotten": 1008,
+    "first_user_keeps_the_browser": 1003,
+    "split_undone_by_the_next_event": 1001,
 }
 """A seed that is tried first."""
 

@@ -19,7 +19,7 @@ from regulars.domain.event_nodes import nodes_of
 from regulars.domain.events import PRODUCT, BadRow, Event, event_to_doc
 from regulars.domain.facts import Fact, fact_of, link_fact, others_of, told_to_all
 from regulars.domain.identity import by_weakness
-from regulars.domain.links import NO_LINKS, linked, says_more
+from regulars.domain.links import linked, says_more
 from regulars.domain.orders import OrderBook
 from regulars.domain.products import listings_of
 from regulars.domain.profile import MAX_SEEN, Profile, fold

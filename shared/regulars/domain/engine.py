@@ -45,9 +45,9 @@ def step(
     """The customer with `facts` folded in, and the state at `now` (or at the last fact's receipt, if that is later).
 
     `customer` is before the facts, but after a change that is taken as a whole: `whole` says which (IMPORT, BULK,
-    MERGE, SPLIT, REBUILD). What an imported fact or change makes the customer enter is history and starts no campaign; nor
-    does what a rebuild finds, but campaigns that wait go on waiting. Raises PermanentError if due instants do not run
-    dry, which would be a bug in a rule.
+    MERGE, SPLIT, REBUILD). What an imported fact or change makes the customer enter is history and starts no campaign;
+    nor does what a rebuild finds, but campaigns that wait go on waiting. Raises PermanentError if due instants do not
+    run dry, which would be a bug in a rule.
     """
     run = _ran(customer, state, facts, now, program, whole)
     return run.folded(), run.state

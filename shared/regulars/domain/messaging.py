@@ -70,8 +70,8 @@ def decide_message(
 
 
 def occasion_of(campaign: Campaign, occurrence: str, *, reachable: bool) -> str:
-    """What a customer is decided about once. Not the address: who has two, because two customers turned out to be one or
-    because it changed, hears of an occasion once. That there was none at all is decided separately."""
+    """What a customer is decided about once. Not the address: who has two, because two customers turned out to be one
+    or because it changed, hears of an occasion once. That there was none at all is decided separately."""
     said = f"{campaign.name}\n{occurrence}\n{reachable}"
     return hashlib.sha256(said.encode()).hexdigest()[:32]
 

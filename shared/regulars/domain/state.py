@@ -53,9 +53,9 @@ class CustomerState:
 
     `clock` is the last instant decided; `flips_at` the earliest at which a verdict could change or a wait ends with
     nothing new happening; `relay_by` is when the outbox is looked after if the stream lost it; `decided` maps
-    occasions (messaging.occasion_of) to when they were decided (newest MAX_DECIDED); `sends` lists (instant, channel) of decided sends as far back
-    as the frequency cap looks; `evaluated` maps `node:PROFILE|ORDERS` to the item version taken in; `merged_into`
-    names the root that took this state over.
+    occasions (messaging.occasion_of) to when they were decided (newest MAX_DECIDED); `sends` lists (instant, channel)
+    of decided sends as far back as the frequency cap looks; `evaluated` maps `node:PROFILE|ORDERS` to the item version
+    taken in; `merged_into` names the root that took this state over.
     """
 
     clock: datetime | None = None
