@@ -49,7 +49,12 @@ def test_a_thin_webhook_becomes_the_order_as_it_is_now() -> None:
     ((event,), bad) = queued(worker.events)
     assert bad == []
     assert event.context["externalIds"][0]["id"] == "bigcommerce-eu:11"
-    assert event.traits == {"email": "ada@example.com", "first_name": "Ada", "last_name": "Example", "country": "DE"}
+    assert event.traits == {
+        "email": "ada@example.com",
+        "first_name": "Ada",
+        "last_name": "Example",
+        "address": {"country": "DE"},
+    }
     assert event.properties == {
         "order_id": "173331",
         "version": 1_795_338_600_001,

@@ -41,7 +41,7 @@ def book_of(events: list[Any]) -> OrderBook:
 def test_a_checkout_is_the_order_of_its_payment() -> None:
     (event,) = Shops().told("stripe", STRIPE_SESSION)
     assert (event.type, event.user_id, event.anonymous_id) == (EventType.ORDER, "c-42", "b3f1")
-    assert event.traits == {"email": "ada@example.com", "name": "Ada Example", "country": "DE"}
+    assert event.traits == {"email": "ada@example.com", "name": "Ada Example", "address": {"country": "DE"}}
     assert event.context["externalIds"][0]["id"] == "stripe:cus_1"
     assert event.properties == {
         "order_id": "pi_1",
@@ -104,7 +104,7 @@ def test_an_invoice_is_told_and_is_no_second_order_unless_it_was_paid_elsewhere(
     (event,) = shops.told("stripe", stripe_event("invoice.paid", invoice))
     assert (event.type, event.name, len(nodes_of(event))) == (EventType.TRACK, "Invoice Paid", 2)
     assert event.properties == {
-        "invoice_id": "in_1", "currency": "USD", "total": "10.00", "billing_reason": "subscription_cycle",
+        "invoice_id": "in_1", "currency": "USD", "total": 10.0, "billing_reason": "subscription_cycle",
         "subscription_id": "sub_1",
     }  # fmt: skip
     (same,) = shops.told("stripe", stripe_event("invoice.payment_succeeded", invoice))

@@ -28,7 +28,7 @@ def test_an_order_is_read_in_universal_time_and_rounded_as_it_was_charged() -> N
     (event,) = Shops().told("woocommerce", WOOCOMMERCE_ORDER, "order.created")
     assert event.traits == {
         "email": "ada@example.com", "phone": "+49 30 123456", "first_name": "Ada", "last_name": "Example",
-        "country": "DE",
+        "address": {"country": "DE"}
     }  # fmt: skip
     assert [found["id"] for found in event.context["externalIds"]] == ["4006381333931", "woocommerce:25"]
     assert event.context["webhook"] == {"topic": "order.created", "id": "0d4a"}

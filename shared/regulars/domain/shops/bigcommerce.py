@@ -17,6 +17,7 @@ from regulars.domain.shops.delivery import Delivery, Who
 from regulars.domain.shops.reading import (
     LONG,
     Doc,
+    address,
     amount,
     an_object,
     currency,
@@ -137,7 +138,7 @@ def _order(delivery: Delivery, doc: Doc) -> list[Event]:
         phone=phone(billing.get("phone")),
         first_name=text(billing.get("first_name")),
         last_name=text(billing.get("last_name")),
-        country=text(billing.get("country_iso2")),
+        address=address(billing, city="city", postalCode="zip", state="state", country="country_iso2"),
         shop_customer_id=identifier(order.get("customer_id")),  # 0 is a guest
     )
     return [build.order(delivery, who, {}, payload)]

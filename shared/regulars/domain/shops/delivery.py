@@ -54,14 +54,14 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Who:
-    """Whom an event is about, as far as the shop says; all of it may be absent."""
+    """Whom an event is about, as far as the shop says; all of it may be absent. `address`: parts of Segment's."""
 
     user_id: str | None = None
     email: str | None = None
     phone: str | None = None
     first_name: str | None = None
     last_name: str | None = None
-    country: str | None = None
+    address: Mapping[str, str] = field(default_factory=dict)
     shop_customer_id: str | None = None
     loyalty_card: str | None = None
     anonymous_id: str | None = None
@@ -77,10 +77,10 @@ class Who:
         """What is known of the person, as traits."""
         named = {
             name: value
-            for name in ("email", "phone", "first_name", "last_name", "country")
+            for name in ("email", "phone", "first_name", "last_name")
             if (value := getattr(self, name)) is not None
         }
-        return {**self.others, **named}
+        return {**self.others, **named, **({"address": dict(self.address)} if self.address else {})}
 
 
 def order(delivery: Delivery, who: Who, consents: Mapping[str, Any], payload: Mapping[str, Any]) -> Event:
@@ -131,7 +131,7 @@ def consent(delivery: Delivery, who: Who, resource: str, channel: str, status: s
     It is about the person only, so the same answer is the same event however often the shop repeats it.
     """
     properties = {"channel": channel, "status": status, "source": delivery.source}
-    names = replace(who, first_name=None, last_name=None, country=None, others={})
+    names = replace(who, first_name=None, last_name=None, address={}, others={})
     return track(delivery, "Consent Updated", f"consent:{channel}:{resource}", at=at, properties=properties, who=names)
 
 

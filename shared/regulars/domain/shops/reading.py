@@ -125,6 +125,12 @@ def amount(value: object, code: str, path: str) -> Decimal:
     return rounded
 
 
+def address(document: Doc, **names: str) -> dict[str, str]:
+    """Parts of Segment's `address` (`city`, `postalCode`, `state`, `country`), each by its name in the document. The
+    street is not taken: nothing here is sent by post."""
+    return {part: said for part, name in names.items() if (said := text(document.get(name)))}
+
+
 def attribute(rows: object, name: str, *, label: str = "name") -> str | None:
     """The value of the first `{name, value}` pair called `name` (any case) that names somebody."""
     for row in objects(rows):

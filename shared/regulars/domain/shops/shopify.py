@@ -19,6 +19,7 @@ from regulars.domain.shops.delivery import Delivery, Who
 from regulars.domain.shops.reading import (
     LONG,
     Doc,
+    address,
     amount,
     an_object,
     attribute,
@@ -131,11 +132,15 @@ def _buyer(doc: Doc) -> Who:
         phone=first((phone(doc.get("phone")), phone(customer.get("phone")))),
         first_name=first((text(customer.get("first_name")), text(billing.get("first_name")))),
         last_name=first((text(customer.get("last_name")), text(billing.get("last_name")))),
-        country=text(billing.get("country_code")),
+        address=_address(billing),
         shop_customer_id=identifier(customer.get("id")),
         loyalty_card=attribute(notes, "loyalty_card") or _card(customer),
         anonymous_id=attribute(notes, "anonymous_id"),
     )
+
+
+def _address(doc: Doc) -> dict[str, str]:
+    return address(doc, city="city", postalCode="zip", state="province_code", country="country_code")
 
 
 def _card(customer: Doc) -> str | None:
@@ -163,7 +168,7 @@ def _refund(delivery: Delivery, doc: Doc) -> list[Event]:
     properties: dict[str, Any] = {"order_id": order_id, "refund_id": key(doc)}
     if len(codes) == 1:
         code = currency(codes.pop())
-        properties |= {"currency": code, "refunded": str(refunded(doc, code))}
+        properties |= {"currency": code, "total": float(refunded(doc, code))}
     at = instant(doc.get("processed_at") or doc.get("created_at"), "created_at")
     return [build.track(delivery, "Order Refunded", f"refund:{key(doc)}", at=at, properties=properties)]
 
@@ -178,7 +183,7 @@ def _checkout(delivery: Delivery, doc: Doc) -> list[Event]:
     properties: dict[str, Any] = {
         "checkout_id": token,
         "currency": code,
-        "total": str(amount(doc.get("total_price"), code, "total_price")),
+        "total": float(amount(doc.get("total_price"), code, "total_price")),
         "products": [_spelt(line) for line in _lines(doc, code)],
     }
     if url := text(doc.get("abandoned_checkout_url"), LONG):
@@ -189,8 +194,8 @@ def _checkout(delivery: Delivery, doc: Doc) -> list[Event]:
 
 
 def _spelt(line: Mapping[str, Any]) -> dict[str, Any]:
-    """A line as Segment's events have it: prices as decimal text, nothing where there is nothing."""
-    return {name: str(value) if name == "price" else value for name, value in line.items() if value is not None}
+    """A line as Segment's events have it: the price as a number, nothing where there is nothing."""
+    return {name: float(value) if name == "price" else value for name, value in line.items() if value is not None}
 
 
 def _fulfilment(delivery: Delivery, doc: Doc) -> list[Event]:
@@ -215,13 +220,12 @@ def _fulfilment(delivery: Delivery, doc: Doc) -> list[Event]:
 
 
 def _customer(delivery: Delivery, doc: Doc) -> list[Event]:
-    address = maybe_object(doc.get("default_address"))
     who = Who(
         email=email(doc.get("email")),
         phone=phone(doc.get("phone")),
         first_name=text(doc.get("first_name")),
         last_name=text(doc.get("last_name")),
-        country=text(address.get("country_code")),
+        address=_address(maybe_object(doc.get("default_address"))),
         shop_customer_id=key(doc),
         loyalty_card=_card(doc),
     )

@@ -18,6 +18,7 @@ from regulars.domain.shops.delivery import Delivery, Who
 from regulars.domain.shops.reading import (
     LONG,
     Doc,
+    address,
     amount,
     an_object,
     currency,
@@ -65,12 +66,12 @@ def _id(value: object) -> str | None:
 def _who(doc: Doc, details: Doc) -> Who:
     """`details`: what the shopper wrote at the checkout; `doc.metadata`: what the shop's own server knows."""
     metadata = maybe_object(doc.get("metadata"))
-    name = text(details.get("name"))
+    name, written = text(details.get("name")), maybe_object(details.get("address"))
     return Who(
         user_id=identifier(metadata.get("user_id")),
         email=first((email(details.get("email")), email(doc.get("receipt_email")))),
         phone=phone(details.get("phone")),
-        country=text(maybe_object(details.get("address")).get("country")),
+        address=address(written, city="city", postalCode="postal_code", state="state", country="country"),
         shop_customer_id=_id(doc.get("customer")),
         loyalty_card=identifier(metadata.get("loyalty_card")),
         anonymous_id=identifier(metadata.get("anonymous_id")),
@@ -142,7 +143,7 @@ def _invoice(delivery: Delivery, doc: Doc, at: datetime) -> list[Event]:
     properties = {
         "invoice_id": key(doc),
         "currency": code,
-        "total": str(paid),
+        "total": float(paid),
         "billing_reason": text(doc.get("billing_reason")),
         "subscription_id": _id(doc.get("subscription")),
     }

@@ -18,6 +18,7 @@ from regulars.domain.shops.delivery import Delivery, Who
 from regulars.domain.shops.reading import (
     LONG,
     Doc,
+    address,
     amount,
     an_object,
     attribute,
@@ -63,9 +64,9 @@ def _order(delivery: Delivery, doc: Doc) -> list[Event]:
         properties = {
             "checkout_id": key(doc),
             "currency": code,
-            "total": str(amount(doc.get("total"), code, "total")),
+            "total": float(amount(doc.get("total"), code, "total")),
             "products": [
-                {name: str(said) if name == "price" else said for name, said in line.items() if said is not None}
+                {name: float(said) if name == "price" else said for name, said in line.items() if said is not None}
                 for line in _lines(doc, code)
             ],
         }
@@ -114,6 +115,10 @@ def _name(value: object) -> str | None:
     return unescape(found) if found else None
 
 
+def _address(doc: Doc) -> dict[str, str]:
+    return address(doc, city="city", postalCode="postcode", state="state", country="country")
+
+
 def _buyer(doc: Doc) -> Who:
     billing = maybe_object(doc.get("billing"))
     return Who(
@@ -121,7 +126,7 @@ def _buyer(doc: Doc) -> Who:
         phone=phone(billing.get("phone")),
         first_name=text(billing.get("first_name")),
         last_name=text(billing.get("last_name")),
-        country=text(billing.get("country")),
+        address=_address(billing),
         shop_customer_id=identifier(doc.get("customer_id")),  # 0 is a guest
         loyalty_card=attribute(doc.get("meta_data"), "loyalty_card", label="key"),
         anonymous_id=attribute(doc.get("meta_data"), "anonymous_id", label="key"),
@@ -141,7 +146,7 @@ def _customer(delivery: Delivery, doc: Doc) -> list[Event]:
         phone=phone(billing.get("phone")),
         first_name=first((text(doc.get("first_name")), text(billing.get("first_name")))),
         last_name=first((text(doc.get("last_name")), text(billing.get("last_name")))),
-        country=text(billing.get("country")),
+        address=_address(billing),
         shop_customer_id=key(doc),
         loyalty_card=attribute(doc.get("meta_data"), "loyalty_card", label="key"),
     )
