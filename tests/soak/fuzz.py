@@ -23,19 +23,24 @@ from typing import Any
 import orjson
 
 from infra.openapi.models import ErrorCode
+from regulars.adapters.lake_layout import event_objects
 from regulars.adapters.memory.secrets import MemorySecrets
 from regulars.adapters.program_files import parsed_yaml
 from regulars.adapters.tokens import SignedTokens
+from regulars.application.collect.shape import checked
 from regulars.domain.errors import BadInputError
+from regulars.domain.events import EventType
 from regulars.domain.loading import load_program
 from regulars.domain.orders_payload import order_event
 from regulars.domain.rules.tree import parse_rule
 from regulars.domain.sends import Channel, Subscription
+from regulars.domain.sources import Source, Sources
 from tests.collecting import BASIC, KEY, NOW, TRACK, Shop
 from tests.functions.bad_input.payloads import BAD_EVENTS, NOT_GZIP, NOT_JSON, ODD_EVENTS
 from tests.functions.bad_input.test_orders import ORDER
 from tests.functions.bad_input.test_snowplow import BAD as BAD_PAYLOADS
 from tests.functions.bad_input.test_snowplow import ODD as ODD_PAYLOADS
+from tests.lake_samples import an_event, an_intake
 from tests.soak.mutation import mutated_bytes, mutated_tree
 
 ROOT = Path(__file__).parents[2]
@@ -125,6 +130,7 @@ def _targets(chance: random.Random) -> dict[str, Target]:
         "pixel": _pixel(),
         "snowplow": _snowplow(),
         "orders": _orders(),
+        "intake": _intake(),
         "rules": _rules(),
         "program": _program(),
         "tokens": _tokens(chance),
@@ -225,6 +231,30 @@ def _orders() -> Target:
         lambda chance: _written(chance, [ORDER], raws),
         lambda raw: _refusal(lambda: order_event(raw, source="shop", received_at=NOW)),
     )
+
+
+def _intake() -> Target:
+    """What a sender says of a customer and of events with contracts, taken in as of a strict source, and written."""
+    address = {"street": "1 Main St", "city": "Springfield", "postalCode": 62701, "state": "IL", "country": "US"}
+    traits = {"email": " Ann@Example.com", "phone": "(555) 555-0100", "address": address, "email_flags": "none"}
+    line = {"product_id": "p1", "price": 5, "quantity": 1, "currency": "USD"}
+    trees: list[Any] = [["Identify", {}, traits], ["Checkout Started", {**line, "products": [line, line]}, traits]]
+    intake = an_intake(Sources({"web": Source(strict=True)}, region="US"))
+    list(event_objects([an_event()]))  # the first Parquet file loads pandas, where there is one
+
+    def feed(raw: bytes) -> str:
+        try:
+            name, properties, said = orjson.loads(raw)
+        except (ValueError, TypeError):
+            return "bad_json"
+        if not (isinstance(name, str) and isinstance(properties, dict) and isinstance(said, dict)):
+            return "bad_shape"
+        kind = EventType.IDENTIFY if name == "Identify" else EventType.TRACK
+        event = an_event(type=kind, name=name, properties=properties, traits=said)
+        parts = {"properties": properties, "traits": said}
+        return _refusal(lambda: checked(parts) and list(event_objects([intake(event)])))
+
+    return Target(lambda chance: _written(chance, trees, [orjson.dumps(tree) for tree in trees]), feed)
 
 
 def _rules() -> Target:
