@@ -42,6 +42,8 @@ SAMPLES = {
     "segment-settings": (200, '"apiHost":"collect.shop.example/v1"', 0, 0),
     "segment-settings-wrong-key": (401, '"code":"unauthorized"', 0, 0),
     "jitsu": (200, '{"success":true}', 1, 0),
+    "survey": (200, '{"success":true}', 1, 0),
+    "survey-bad-score": (400, '"code":"bad_score"', 0, 1),
     "malformed": (400, '"code":"bad_json"', 0, 1),
     "wrong-key": (401, '"code":"unauthorized"', 0, 0),
     "unknown-call": (404, '"code":"not_found"', 0, 0),
