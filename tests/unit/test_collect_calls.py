@@ -70,6 +70,22 @@ def test_an_absurd_time_is_replaced_by_ours_and_flagged(timestamp: object, flag:
     assert event.context["clock"] == flag
 
 
+@pytest.mark.parametrize(
+    "who",
+    [
+        {"context": {"externalIds": [{"id": "4711", "type": "loyalty_card", "collection": "users"}]}},
+        {"context": {"device": {"id": "phone-1"}}},
+        {"traits": {"phone": "+15555550100"}},
+    ],
+    ids=["loyalty card", "device", "telephone"],
+)
+def test_any_identifier_is_enough(who: dict[str, Any]) -> None:
+    shop = Shop()
+    anonymous = without(TRACK, "userId", "anonymousId")
+    assert success(shop.post("identify" if "traits" in who else "track", {**anonymous, **who}))
+    assert code_of(shop.post("track", anonymous)) == "no_identifier"
+
+
 def test_a_message_without_an_id_gets_one() -> None:
     shop = Shop()
     shop.post("track", without(TRACK, "messageId"))

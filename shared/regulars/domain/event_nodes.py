@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from regulars.domain.events import ALIAS, BY_SYSTEM, Event
@@ -39,7 +40,7 @@ def nodes_of(event: Event) -> list[str]:
             nodes.append(node_id(EMAIL, email))
         if phone := _phone_of(event):
             nodes.append(node_id(PHONE, phone))
-    external = _external_nodes(event) if event.context else ()
+    external = external_nodes(event.context) if event.context else ()
     nodes += [node for node in external if node[0] != _DEVICE]
     if event.anonymous_id:
         nodes.append(node_id(ANONYMOUS, event.anonymous_id))
@@ -53,10 +54,9 @@ def nodes_of(event: Event) -> list[str]:
     return nodes
 
 
-def _external_nodes(event: Event) -> list[str]:
+def external_nodes(context: Mapping[str, Any]) -> list[str]:
     """The nodes of `context.externalIds` (Segment's, of collection `users`) and `context.device.id`, the strongest
     first, each once."""
-    context = event.context
     given = context.get("externalIds")
     device = context.get("device")
     if given is None and device is None:

@@ -13,6 +13,7 @@ import orjson
 
 from regulars.domain.ecommerce import GA4_EVENTS, from_ga4
 from regulars.domain.errors import BadInputError
+from regulars.domain.event_nodes import external_nodes
 from regulars.domain.events import (
     ALIAS,
     GROUP,
@@ -61,7 +62,7 @@ def event_of(item: dict[str, Any], call: EventType, receipt: Receipt, ids: Ids, 
     anonymous_id = _identifier(item.get("anonymousId"), "anonymousId")
     context = dict(_object(item.get("context"), "context"))
     traits, properties = _traits_and_properties(item, call, context)
-    if user_id is None and anonymous_id is None and not _is_text(traits.get("email")):
+    if user_id is None and anonymous_id is None and not _names_somebody(traits, context):
         raise BadInputError("no_identifier", "an event needs a userId or an anonymousId that stands for somebody")
     original = item.get("timestamp")
     times = event_times(
@@ -196,6 +197,11 @@ def _traits_and_properties(
     if category is not None and call in _VIEWS and "category" not in properties:
         properties = {**properties, "category": category}
     return traits or nested, properties
+
+
+def _names_somebody(traits: dict[str, Any], context: dict[str, Any]) -> bool:
+    """Whether there is an identifier besides the two usual ones (docs/identity.md)."""
+    return _is_text(traits.get("email")) or _is_text(traits.get("phone")) or bool(external_nodes(context))
 
 
 def _required_id(item: dict[str, Any], path: str) -> str:
