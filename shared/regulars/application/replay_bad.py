@@ -18,6 +18,7 @@ import orjson
 from regulars.application import importing, receive_orders
 from regulars.application.bad_rows import original_bytes
 from regulars.application.collect import doors as collect_doors
+from regulars.application.collect.normalised import STAGE as COLLECT_STAGE
 from regulars.application.ingest import ID_COLLISION
 from regulars.application.ingest import STAGE as INGEST_STAGE
 from regulars.application.update_customers import STAGE as UPDATE_STAGE
@@ -180,7 +181,7 @@ def read_collected(row: BadRow) -> list[Event]:
 
 
 NORMALISERS: Mapping[str, Normaliser] = {
-    collect_doors.STAGE: read_collected,
+    COLLECT_STAGE: read_collected,
     receive_orders.STAGE: receive_orders.read_again,
     fetching.STAGE: fetching.read_again,
     signed_events.STAGE: lambda row: signed_events.read_again(row, original_bytes(row)).events,

@@ -9,7 +9,8 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from regulars.application.collect.doors import BATCH, DOORS, MEMBER, Normalised
+from regulars.application.collect.doors import BATCH, DOORS, MEMBER
+from regulars.application.collect.normalised import Normalised
 from regulars.application.collect.receipt import Receipt
 from regulars.application.collect.wire import inflated, parsed_object
 from regulars.domain.errors import BadInputError
