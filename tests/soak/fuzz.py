@@ -30,25 +30,36 @@ from regulars.adapters.tokens import SignedTokens
 from regulars.application.collect.shape import checked
 from regulars.domain.errors import BadInputError
 from regulars.domain.events import EventType
+from regulars.domain.facts import fact_of
 from regulars.domain.loading import load_program
 from regulars.domain.orders_payload import order_event
+from regulars.domain.product_lines import MAX_LINES, completed, product_ids
+from regulars.domain.products import listings_of
+from regulars.domain.products_payload import product_of_payload
 from regulars.domain.rules.tree import parse_rule
 from regulars.domain.sends import Channel, Subscription
 from regulars.domain.sources import Source, Sources
 from tests.collecting import BASIC, KEY, NOW, TRACK, Shop
-from tests.functions.bad_input.payloads import BAD_EVENTS, NOT_GZIP, NOT_JSON, ODD_EVENTS
+from tests.functions.bad_input.payloads import ANSWER, BAD_EVENTS, NOT_GZIP, NOT_JSON, ODD_EVENTS
 from tests.functions.bad_input.test_orders import ORDER
 from tests.functions.bad_input.test_snowplow import BAD as BAD_PAYLOADS
 from tests.functions.bad_input.test_snowplow import ODD as ODD_PAYLOADS
 from tests.lake_samples import an_event, an_intake
+from tests.product_samples import a_listing, told
 from tests.soak.mutation import mutated_bytes, mutated_tree
+from tests.unit.test_survey_page import TOKENS as SURVEYS
+from tests.unit.test_survey_page import Site, invited
 
 ROOT = Path(__file__).parents[2]
 _KEPT_CRASHES = 10
 _SHOWN_CHARACTERS = 1_000
 _WHOSE = 999
+_PRODUCT = {
+    "product_id": 7, "updated_at": "2026-11-22T00:00:00Z", "name": "Dress", "price": "12.30", "categories": ["a", "b"],
+    "stock": 3, "in_stock": True, "url": "https://shop.example/7", "deleted": False,
+}  # fmt: skip
 _CODES = {code.value for code in ErrorCode}
-_CALLS = ("track", "identify", "page", "screen", "group", "alias", "batch")
+_CALLS = ("track", "identify", "page", "screen", "group", "alias", "batch", "survey")
 
 
 class BrokenPromiseError(Exception):
@@ -131,6 +142,9 @@ def _targets(chance: random.Random) -> dict[str, Target]:
         "snowplow": _snowplow(),
         "orders": _orders(),
         "intake": _intake(),
+        "products": _products(),
+        "lines": _lines(),
+        "survey forms": _forms(),
         "rules": _rules(),
         "program": _program(),
         "tokens": _tokens(chance),
@@ -141,6 +155,7 @@ def _events() -> Target:
     """Bodies of calls, through the whole of collect."""
     trees: list[Any] = [TRACK, *({**TRACK, **odd} for odd in ODD_EVENTS.values())]
     trees += [body for _, body in BAD_EVENTS.values()]
+    trees += [{**ANSWER, "userId": "u"}] * 5
     trees += [{"batch": trees[:3], "sentAt": "2026-11-22T09:30:00Z", "context": {"ip": "203.0.113.7"}}] * 10
     raws = [*NOT_JSON.values(), *NOT_GZIP.values(), *(json.dumps(tree).encode() for tree in trees)]
     raws += [_sample(case) for case in ("track", "identify", "batch-gzip")]
@@ -255,6 +270,48 @@ def _intake() -> Target:
         return _refusal(lambda: checked(parts) and list(event_objects([intake(event)])))
 
     return Target(lambda chance: _written(chance, trees, [orjson.dumps(tree) for tree in trees]), feed)
+
+
+def _products() -> Target:
+    """Descriptions of products, told, and read from the catalogue."""
+
+    def feed(document: Any) -> str:
+        return _refusal(lambda: listings_of([told(product_of_payload(document, currency="EUR"))]))
+
+    return Target(lambda chance: mutated_tree(chance, _PRODUCT, [_PRODUCT]), feed)
+
+
+def _lines() -> Target:
+    """Events whose lines are completed from the catalogue, folded, and shown in a message."""
+    line = {"product_id": "7", "quantity": 1, "name": "", "price": None, "currency": "EUR"}
+    trees: list[Any] = [line, {"products": [line, {"sku": "7"}, {}]}]
+    listings = {"7": a_listing(), "": a_listing("")}
+
+    def feed(properties: Any) -> str:
+        if not isinstance(properties, dict):
+            return "bad_shape"
+        event = completed(an_event(name="Product Added", properties=properties), listings)
+        fact = fact_of(event, currency="EUR")
+        if fact is None or len(product_ids(event)) > MAX_LINES:
+            raise BrokenPromiseError("an event without a fact, or with too many products")
+        return "taken" if fact.cart else "no line"
+
+    return Target(lambda chance: mutated_tree(chance, chance.choice(trees), trees), feed)
+
+
+def _forms() -> Target:
+    """Bodies of the survey page: what is no answer is asked again, and nothing comes back as markup."""
+    forms = [b"score=9&comment=Fast%20%3Cb%3E&o=1", b"score=10&o=1795351200000", b"comment=x"]
+    token = SURVEYS.issue(invited())
+
+    def feed(raw: bytes) -> str:
+        site = Site()
+        reply = site.send("POST", f"t={token}", base64.b64encode(raw).decode(), is_base64=True)
+        if reply.status not in {200, 400} or len(site.answers()) != (reply.status == 200) or "<b>" in reply.body:
+            raise BrokenPromiseError(f"{reply.status} with {len(site.answers())} answers")
+        return "taken" if reply.status == 200 else "asked again"
+
+    return Target(lambda chance: mutated_bytes(chance, chance.choice(forms), forms), feed)
 
 
 def _rules() -> Target:

@@ -20,10 +20,11 @@ _MAX_STOCK = 10**9
 def _some(value: object) -> object:
     """One text is a list of one; empty texts and repetitions are left out, and what is beyond MAX_CATEGORIES."""
     texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list | tuple):
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str | None) for text in texts):
         return value
-    kept = [text.strip() if isinstance(text, str) else text for text in texts]
-    return tuple(dict.fromkeys(text for text in kept if text not in ("", None)))[:MAX_CATEGORIES]
+    kept = dict.fromkeys(text.strip() for text in texts if text)
+    kept.pop("", None)
+    return tuple(kept)[:MAX_CATEGORIES]
 
 
 def _pieces(value: object) -> object:
