@@ -83,6 +83,7 @@ def _measured(
     mapping = load_mapping(_MAPPING)
     passes: dict[str, float] = {}
     gc.collect()
+    gc.set_threshold(200_000, 50, 100)  # as the command does
     started, cpu = time.perf_counter(), _cpu()
 
     def listen(what: str, done: int, total: int) -> None:

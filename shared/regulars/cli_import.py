@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import sys
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -40,6 +41,8 @@ def import_command(
 
     if bucket is None and not dry_run:
         raise click.UsageError("say --bucket (or BUCKET_NAME), or --dry-run")
+    # Rows are plain data in millions: looking for cycles among them again and again finds none.
+    gc.set_threshold(200_000, 50, 100)
     with _trouble(), ExitStack() as closing:
         mapping = _mapping(mapping_file)
         on_fault = closing.enter_context(_fault_report(errors))

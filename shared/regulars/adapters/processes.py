@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -30,8 +31,9 @@ class Processes:
             yield from map(work, [*first, *pieces])
             return
         waiting: deque[Future[_Made]] = deque()
-        # Fresh processes: a fork would take along what other threads were holding at the moment.
-        with ProcessPoolExecutor(self._workers, mp_context=get_context("spawn")) as pool:
+        # Fresh processes: a fork would take along what other threads were holding at the moment. Work on plain data
+        # makes no cycles, and looking for them among millions of small objects costs a good part of it.
+        with ProcessPoolExecutor(self._workers, mp_context=get_context("spawn"), initializer=gc.disable) as pool:
             waiting.extend(pool.submit(work, piece) for piece in first)
             for piece in pieces:
                 waiting.append(pool.submit(work, piece))

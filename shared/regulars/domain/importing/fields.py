@@ -55,6 +55,12 @@ class Field:
             return _converted([self._constant] * count, self._convert, errors)
         return _converted(columns[self._positions[0]], self._convert, errors)
 
+    def column_of_rows(self, rows: Sequence[Sequence[Any]], errors: Errors) -> list[Any]:
+        """As `column`, of rows."""
+        place = self._positions[0] if self._positions else None
+        raws = [self._constant if place is None else row[place] for row in rows]
+        return _converted(raws, self._convert, errors)
+
     def amounts(
         self, money: Amounts, columns: Sequence[Sequence[Any]], currencies: Sequence[str | None], errors: Errors
     ) -> list[int | None]:
@@ -131,7 +137,7 @@ class Fields:
     def keys(self, name: str, rows: Sequence[Sequence[Any]]) -> list[str | RowError]:
         """One field of some rows, which each of them must have."""
         errors: Errors = {}
-        found = self._fields[name].column(list(zip(*rows, strict=True)), len(rows), errors)
+        found = self._fields[name].column_of_rows(rows, errors)
         absent = missing(self.path(name))
         return [errors.get(place, absent) if key is None else str(key) for place, key in enumerate(found)]
 
