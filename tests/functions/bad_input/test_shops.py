@@ -144,6 +144,7 @@ ODD_ORDERS: dict[str, dict[str, Any]] = {
     "a guest": {"customer": None, "email": "", "billing_address": None},
     "a customer that is an array": {"customer": [], "note_attributes": {}, "refunds": None, "line_items": "x"},
     "a card that stands for nobody": {"note_attributes": [{"name": "loyalty_card", "value": "0000"}]},
+    "a status that is an array": {"financial_status": [], "fulfillment_status": {}, "source_name": []},
     "an attribute that is no text": {"note_attributes": [{"name": 1, "value": {}}, 7, {"name": "loyalty_card"}]},
     "an address that is none": {"email": "x" * 300},
     "a text of 10 KB": {"line_items": [{"product_id": 1, "title": "x" * 10_240, "quantity": 1, "price": "1"}]},

@@ -91,6 +91,7 @@ def test_several_deliveries_about_one_state_are_one_event() -> None:
         ({"status_id": 4, "refunded_amount": "225.0000"}, "refunded", 0),
         ({"status_id": 5}, "cancelled", 0),
         ({"status_id": 0}, "cancelled", 0),
+        ({"status_id": []}, "placed", 22500),
     ],
 )
 def test_the_status_says_how_far_the_order_has_come(change: dict[str, Any], status: str, net: int) -> None:

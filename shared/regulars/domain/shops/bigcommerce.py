@@ -145,7 +145,8 @@ def _order(delivery: Delivery, doc: Doc) -> list[Event]:
 
 
 def _status(order: Doc) -> str:
-    status = order.get("status_id")
+    given = order.get("status_id")
+    status = given if isinstance(given, int) else None
     if status in _CANCELLED:
         return "cancelled"
     if status == _REFUNDED:

@@ -75,7 +75,7 @@ def _order(delivery: Delivery, doc: Doc) -> list[Event]:
 
 
 def _status(doc: Doc) -> str:
-    money = doc.get("financial_status")
+    money = text(doc.get("financial_status"))
     if doc.get("cancelled_at") or money == "voided":
         return "cancelled"
     if money == "refunded":
