@@ -21,6 +21,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     count("EventsFolded", report.events)
     count("FragmentsWritten", report.written)
     count("EventsRefused", report.refused)
+    if report.products:
+        count("ProductsWritten", report.products)
     failed = report.failed | poison
     if failed:
         logger.warning("records come again", extra={"failed": len(failed), "poison": len(poison)})
