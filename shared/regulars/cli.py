@@ -10,6 +10,7 @@ import click
 
 from regulars.cli_identity import identity, node_argument
 from regulars.cli_import import import_command
+from regulars.cli_products import products
 from regulars.cli_quality import quality
 from regulars.domain.errors import PermanentError, TransientError
 
@@ -33,6 +34,7 @@ def main() -> None:
 
 main.add_command(identity)
 main.add_command(import_command)
+main.add_command(products)
 main.add_command(quality)
 
 

@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
+from click.testing import CliRunner
 
 from infra.local import LocalCloud
 from regulars.adapters.aws.catalogue import DynamoCatalogue
 from regulars.adapters.aws.customers import DynamoCustomerStore
 from regulars.adapters.aws.lake import S3EventLog
+from regulars.cli import main
 from regulars.domain.events import Event, EventType, event_to_doc
 from regulars.domain.identity import NodeKind, node_id
 from tests.credentials import survey_token
@@ -66,6 +68,21 @@ def test_a_reminder_shows_the_catalogues_products_as_they_are_when_it_is_sent(cl
     assert found is not None
     assert found.price_minor == 2990
     assert not cloud.functions.failures
+
+
+def test_an_operator_sees_who_said_what_of_a_product(cloud: LocalCloud) -> None:
+    """The newest word last; nothing of a product that nobody described."""
+    first = told(a_product("7", name="From the file"), source="file", at=cloud.now - timedelta(days=1))
+    tell(cloud, told(a_product("7", version=9), at=cloud.now), first)
+    done = CliRunner().invoke(main, ["products", "7", "unknown"], env={"TABLE_NAME": cloud.table_name})
+    lines = [orjson.loads(line) for line in done.output.splitlines()]
+    assert [(line["source"], line["name"], line["version"]) for line in lines] == [
+        ("file", "From the file", 1),
+        ("shop", "Purple dress", 9),
+    ]
+    missing = CliRunner().invoke(main, ["products", "7"], env={"TABLE_NAME": "another"})
+    assert missing.exit_code == 1
+    assert "DynamoDB refused" in missing.output
 
 
 def test_a_product_wakes_nobody(cloud: LocalCloud) -> None:

@@ -42,6 +42,11 @@ _LAST_WORDS = timedelta(seconds=60)
 """Time kept back at the end of a function's life."""
 
 
+def catalogue(table: str) -> DynamoCatalogue:
+    """The catalogue in a table."""
+    return DynamoCatalogue(dynamo_client(), table)
+
+
 @contextmanager
 def rebuild(bucket: str, table: str) -> Iterator[Rebuild]:
     """Rebuild a table from a bucket, with a spill on the local disk that is gone afterwards."""
