@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from itertools import permutations
 from typing import Any
 
@@ -354,3 +356,14 @@ def test_a_body_that_is_none_is_answered_200_once_it_is_a_bad_row(topic: str, ra
     assert '"success":false' in reply.body
     (row,) = shops.stored()[1]
     assert (row.stage, row.code in {"bad_json", "bad_shape"}) == (f"orders/shopify/{topic}", True)
+
+
+def test_the_largest_order_is_acknowledged_in_time_for_a_shop_that_waits_five_seconds() -> None:
+    line = {**SHOPIFY_ORDER["line_items"][0], "tax_lines": [{"title": "VAT", "price": "1.90", "rate": 0.19}] * 30}
+    body = {**SHOPIFY_ORDER, "line_items": [line] * 600}
+    raw = json.dumps(body).encode()
+    assert 900_000 < len(raw) < 1024 * 1024
+    shops, start = Shops(), time.process_time()
+    assert shops.post("shopify-main", raw, "orders/create").status == 200
+    assert time.process_time() - start < 1.0
+    assert len(shops.stored()[0][0].properties["products"]) == 600
