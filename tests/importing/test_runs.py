@@ -10,10 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import boto3
 import orjson
 import pytest
 from click.testing import CliRunner
+from moto import mock_aws
 
+from regulars.adapters.aws.lake import S3EventLog
 from regulars.adapters.bots import CrawlerList
 from regulars.adapters.memory.lake import MemoryEventLog
 from regulars.adapters.processes import Processes
@@ -286,6 +289,23 @@ def test_the_command_checks_files_and_reports_bad_rows(run: Importer) -> None:
         "file,row,code,field,problem",
         "rows.csv,3,bad_amount,fields.line_total,fields.line_total: must be a plain decimal number",
     ]
+
+
+def test_the_command_imports_into_a_bucket_once(run: Importer) -> None:
+    mapping, rows = run.file("mapping.yaml", orjson.dumps(LINES)), run.file("rows.csv", as_csv(lines()))
+    command = ["import", str(rows), "--mapping", str(mapping), "--bucket"]
+    with mock_aws():
+        client: Any = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket="lake")
+        first = CliRunner().invoke(main, [*command, "lake"])
+        again = CliRunner().invoke(main, [*command, "lake"])
+        log = S3EventLog(client, "lake")
+        orders = [event.properties["order_id"] for key in list(log.keys()) for event in log.read(key)]
+        missing = CliRunner().invoke(main, [*command, "nowhere"])
+    assert "9 rows, 3 events, 0 bad rows; 1 objects written" in first.output
+    assert "all of it was imported before, nothing was written" in again.output
+    assert sorted(orders) == ["r0", "r1", "r2"]
+    assert (missing.exit_code, "NoSuchBucket" in missing.output) == (1, True)
 
 
 def test_the_command_names_what_is_wrong_with_a_mapping(run: Importer) -> None:
