@@ -10,13 +10,14 @@ from regulars.runtime.observability import count, logger, metrics
 
 _refresh = compose_refresh()
 _announce = compose_announce()
+_AFTERWARDS = {"announce": True}
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
-    """A schedule's event: EventBridge's own, or `{"announce": true}`."""
-    report = _announce() if event.get("announce") is True else _refresh()
+def handler(event: Any, _context: object) -> dict[str, int]:
+    """A schedule's event: `{"announce": true}`, or EventBridge's own, whose content does not matter."""
+    report = _announce() if event == _AFTERWARDS else _refresh()
     count("CustomersMeasured", report.customers)
     count("CustomersMoved", report.changed)
     return {"customers": report.customers, "parameters_version": report.version, "changed": report.changed}

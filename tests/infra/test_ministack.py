@@ -91,7 +91,8 @@ def expanded_template(program: Path) -> dict[str, Any]:
         elif resource["Type"] == "AWS::Lambda::Function":
             resource["Properties"]["Runtime"] = f"python{sys.version_info.major}.{sys.version_info.minor}"
             resource["Properties"]["Architectures"] = ["x86_64"]
-            resource["Properties"]["Environment"]["Variables"]["PROGRAM_PATH"] = str(program)
+            folders = {"PROGRAM_PATH": str(program), "CONTRACTS_PATH": str(ROOT / "events" / "contracts")}
+            resource["Properties"]["Environment"]["Variables"].update(folders)
     return result
 
 

@@ -268,7 +268,7 @@ def test_a_rejected_event_is_replayed_into_the_profile_once(cloud: LocalCloud) -
     ("arguments", "error"),
     [
         (["rebuild"], "say either --all or --customer"),
-        (["rebuild", "--customer", "nonsense"], "a customer is a node id"),
+        (["rebuild", "--customer", "nonsense"], "an identifier is a node id"),
         (["redrive", "--queue", "nobody"], "is not one of"),
         (["redrive", "--stack", "another"], "there is no queue another-events"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ BACK_ONLINE: list[dict[str, Any]] = [
     {"type": "track", "anonymousId": "computer", "messageId": "s4", "timestamp": "2026-11-22T08:51:00Z",
      "event": "Product Added", "properties": {"product_id": "shoe-3", "name": "Purple shoes", "price": 59}},
 ]  # fmt: skip
-CHAPTERS = {
+CHAPTERS: dict[str, Callable[[LocalCloud], None]] = {
     "logs in": lambda cloud: post_batch(cloud, LOGGED_IN),
     "buys in the store": lambda cloud: place_order(cloud, IN_THE_STORE),
     "comes back": lambda cloud: post_batch(cloud, BACK_ONLINE),

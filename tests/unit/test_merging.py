@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from regulars.adapters.items import profile_text
 from regulars.domain.event_nodes import JOINED, SPLIT
@@ -17,11 +18,11 @@ MINUTE = timedelta(minutes=1)
 
 def word(world: World, name: str, one: str, other: str) -> Event:
     """An operator's word about two identifiers."""
-    own = {"type": EventType.SYSTEM, "trust": Trust.SYSTEM, "user_id": None}
+    own: dict[str, Any] = {"type": EventType.SYSTEM, "trust": Trust.SYSTEM, "user_id": None}
     return world.event(name, properties={"nodes": [one, other]}, **own)
 
 
-def consent(world: World, status: str, **who: str | None) -> Event:
+def consent(world: World, status: str, **who: Any) -> Event:
     return world.event("Consent Updated", properties={"channel": "email", "status": status}, **who)
 
 
@@ -30,7 +31,7 @@ def status_of(world: World) -> str | None:
     return record.status if record else None
 
 
-def login(world: World, **parts: str) -> Event:
+def login(world: World, **parts: Any) -> Event:
     return world.event("Page Viewed", type=EventType.PAGE, anonymous_id="b1", **parts)
 
 
@@ -156,7 +157,7 @@ def test_a_refusal_stamped_on_every_call_is_written_once() -> None:
     world = World()
     world.send(login(world))
     versions = world.store.heads([BROWSER])[BROWSER]
-    stamped = {"context": {"consent": {"categoryPreferences": {"email_marketing": False}}}}
+    stamped: dict[str, Any] = {"context": {"consent": {"categoryPreferences": {"email_marketing": False}}}}
     world.send(world.event("Page Viewed", type=EventType.PAGE, anonymous_id="b1", **stamped))
     assert status_of(world) == "denied"
     assert world.store.heads([BROWSER])[BROWSER] == versions

@@ -149,15 +149,20 @@ class Rebuild:
         return report
 
     def members(self, nodes: Iterable[str]) -> frozenset[str]:
-        """All nodes of the customers that these nodes belong to, as far as the table knows; a profile that nobody can
-        read has no links."""
+        """All nodes of the customers that these nodes belong to, as far as the table knows. One whose profile is lost
+        or cannot be read belongs to those who say so."""
         found = missing = frozenset(nodes)
         rules = self._programs.current().identity
         neighbours: dict[str, frozenset[str]] = {}
+        broken: set[str] = set()
         while missing:
             for node, head in self._store.heads(sorted(missing), parts=(Part.PROFILE,)).items():
                 profile = _read(head.profile, Profile())
                 neighbours[node] = rules.neighbours(node, profile.links if profile else NO_LINKS)
+                if profile is None or not profile.links:
+                    broken.add(node)
+            for node in broken:
+                neighbours[node] = frozenset(other for other, theirs in neighbours.items() if node in theirs)
             components = [component(node, neighbours) for node in found]
             found = found.union(*(members for members, _ in components))
             missing = frozenset().union(*(unknown for _, unknown in components))
