@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 from tests.simulation.bugs import BUGS
@@ -32,16 +32,17 @@ def run(seeds: int, *, first_seed: int = 10_000, progress: Progress = print) -> 
     chunks: list[tuple[str, Any]] = [("crash", everywhere[i : i + _CHUNK]) for i in range(0, len(everywhere), _CHUNK)]
     chunks += [("seeds", range(i, min(i + _CHUNK, first_seed + seeds))) for i in _starts(first_seed, seeds)]
     catches: list[Catch] = []
-    with ProcessPoolExecutor(os.cpu_count(), max_tasks_per_child=25) as pool:
-        bugs = [pool.submit(caught, name, _BUG_SEEDS) for name in BUGS]
-        for number, found in enumerate(pool.map(_worked, chunks), start=1):
+    # Not concurrent.futures: its pools hang when a worker that has done its share is to be replaced (Python 3.11).
+    with get_context("spawn").Pool(os.cpu_count(), maxtasksperchild=25) as pool:
+        bugs = [pool.apply_async(caught, (name, _BUG_SEEDS)) for name in BUGS]
+        for number, found in enumerate(pool.imap_unordered(_worked, chunks), start=1):
             total += found["total"]
             faults += found["faults"]
             tricks += found["tricks"]
             violations += found["violations"]
             if number % 10 == 0:
                 progress(f"{total['schedules']} schedules, {total['calls']} AWS calls, {len(violations)} violations")
-        catches = [bug.result() for bug in bugs]
+        catches = [bug.get() for bug in bugs]
     return {
         "schedules": total["schedules"],
         "crash_points": len(everywhere),
