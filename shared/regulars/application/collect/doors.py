@@ -20,7 +20,7 @@ from regulars.application.collect.receipt import Receipt
 from regulars.application.collect.segment import CALLS, event_of
 from regulars.application.collect.shape import checked
 from regulars.application.collect.survey import SURVEY, survey
-from regulars.application.collect.wire import MAX_EVENT_BYTES, parsed_object, reject_duplicate_keys
+from regulars.application.collect.wire import MAX_EVENT_BYTES, parsed_object, reject_duplicate_keys, reject_large
 from regulars.domain.errors import BadInputError
 from regulars.domain.privacy import masked
 from regulars.domain.times import parse_instant
@@ -44,8 +44,7 @@ Door = Callable[[bytes, dict[str, Any], Receipt, "Ids"], Normalised]
 
 def single(call: EventType, raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids) -> Normalised:
     """One Segment call in one body."""
-    if len(raw) > MAX_EVENT_BYTES:
-        raise BadInputError("too_large", f"an event has at most {MAX_EVENT_BYTES} bytes")
+    reject_large(len(raw))
     reject_duplicate_keys(raw, checked(body))
     normalised = Normalised()
     normalised.take(event_of(body, call, receipt, ids), receipt)
@@ -90,16 +89,16 @@ def _member(  # noqa: PLR0917 - a step of `batch`
     if not isinstance(member, dict):
         raise BadInputError("bad_shape", "a member of a batch must be an object")
     keys = checked(member)  # its depth, too: what is read may be too deep to be written
-    _reject_large(raw, member)
+    _reject_large_member(raw, member)
     item = _with_context(member, context)
     normalised.take(event_of(item, _call(item), receipt, ids, sent_at), receipt)
     return keys
 
 
-def _reject_large(raw: bytes, member: dict[str, Any]) -> None:
+def _reject_large_member(raw: bytes, member: dict[str, Any]) -> None:
     """Only a request larger than an event can hold an event that is too large."""
-    if len(raw) > MAX_EVENT_BYTES and len(orjson.dumps(member)) > MAX_EVENT_BYTES:
-        raise BadInputError("too_large", f"an event has at most {MAX_EVENT_BYTES} bytes")
+    if len(raw) > MAX_EVENT_BYTES:
+        reject_large(len(orjson.dumps(member)))
 
 
 def _call(item: dict[str, Any]) -> EventType:
@@ -152,8 +151,7 @@ def member(raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids) -> Norm
 
 def pixel(raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids) -> Normalised:
     """The call that a query string spells; `body` are its parameters."""
-    if len(raw) > MAX_EVENT_BYTES:
-        raise BadInputError("too_large", f"an event has at most {MAX_EVENT_BYTES} bytes")
+    reject_large(len(raw))
     item = call_of(body)
     checked(item)
     normalised = Normalised()
@@ -184,7 +182,7 @@ def _snowplow_payload(raw: bytes, payload: object, receipt: Receipt, ids: Ids, n
     _mask_addresses(payload)  # first, so that a bad row has none either
     if any(isinstance(value, dict | list) for value in payload.values()):
         raise BadInputError("bad_shape", "the parameters of a payload must be text")
-    _reject_large(raw, payload)
+    _reject_large_member(raw, payload)
     _take_snowplow(payload, receipt, ids, normalised)
 
 
@@ -210,8 +208,7 @@ def snowplow_event(raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids)
 
 def snowplow_pixel(raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids) -> Normalised:
     """The payload that a query string spells; `body` are its parameters."""
-    if len(raw) > MAX_EVENT_BYTES:
-        raise BadInputError("too_large", f"an event has at most {MAX_EVENT_BYTES} bytes")
+    reject_large(len(raw))
     _mask_addresses(body)
     normalised = Normalised()
     _take_snowplow(body, receipt, ids, normalised)

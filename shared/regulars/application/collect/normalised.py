@@ -42,6 +42,25 @@ class Normalised:
         self.bad.append(row)
         self.errors.append((index, row.code))
 
+    def answer(self) -> dict[str, object]:
+        """What the sender is told. Members that were rejected are named; what must not be stored counts as accepted,
+        as it is not to come again."""
+        if not self.errors:
+            return {"success": True}
+        return {
+            "success": True,
+            "accepted": len(self.events) + sum(self.refused.values()),
+            "rejected": len(self.bad),
+            "errors": [{"index": index, "code": code} for index, code in self.errors],
+        }
+
+    def counters(self) -> dict[str, int]:
+        """Only what is out of the ordinary: a metric line for each request would cost more than storing its events."""
+        counters = {f"EventsRefused{reason}": number for reason, number in self.refused.items()}
+        if self.bad:
+            counters["BadRows"] = len(self.bad)
+        return counters
+
 
 def rejected(
     receipt: Receipt, door: str, error: BadInputError, original: bytes, message_id: object = None, *, index: int = 0

@@ -17,7 +17,7 @@ from regulars.application.collect.snowplow import APP_ID
 from regulars.application.collect.static import ANALYTICS_PATH, DOCUMENT_PATH, SNIPPET_PATH, LazyFile, StaticFile
 from regulars.application.collect.survey import SURVEY
 from regulars.application.collect.wire import MAX_BATCH_BYTES, inflated, parsed_object
-from regulars.application.http import JSON_HEADERS, HttpReply, error_reply, json_reply
+from regulars.application.http import HttpReply, error_reply, json_reply
 from regulars.application.queue_messages import messages_of
 from regulars.domain.errors import BadInputError, PermanentError, TransientError
 
@@ -34,7 +34,6 @@ GIF = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw=="
 
 RETRY_AFTER_SECONDS = "5"
 _GIF_HEADERS = {"content-type": "image/gif", "cache-control": "no-store", "x-content-type-options": "nosniff"}
-_SUCCESS = '{"success":true}'
 _PREFETCHED = {"EventsPrefetched": 1}
 
 
@@ -183,7 +182,7 @@ class Collect:
             normalised = Normalised()
             message_id = _lenient(request.query).get("eid" if door == SNOWPLOW_PIXEL else "messageId")
             normalised.reject(rejected(receipt, door, error, raw, message_id), 0)
-        return self._stored(normalised, cors) or _image(cors, _counters(normalised))
+        return self._stored(normalised, cors) or _image(cors, normalised.counters())
 
     def file(self, request: HttpRequest, route: _Route) -> HttpReply:
         """A file that anybody may have."""
@@ -220,24 +219,8 @@ class _MalformedError(Exception):
 
 
 def _accepted(normalised: Normalised, cors: Mapping[str, str]) -> HttpReply:
-    """Exactly 200 with JSON: some SDKs send again on any other 2xx. Members that were rejected are named."""
-    if not normalised.errors:
-        return HttpReply(status=200, headers={**JSON_HEADERS, **cors}, body=_SUCCESS, counters=_counters(normalised))
-    document = {
-        "success": True,
-        "accepted": len(normalised.events) + sum(normalised.refused.values()),
-        "rejected": len(normalised.bad),
-        "errors": [{"index": index, "code": code} for index, code in normalised.errors],
-    }
-    return json_reply(200, document, cors, _counters(normalised))
-
-
-def _counters(normalised: Normalised) -> dict[str, int]:
-    """Only what is out of the ordinary: a metric line for each request would cost more than storing its events."""
-    counters = {f"EventsRefused{reason}": number for reason, number in normalised.refused.items()}
-    if normalised.bad:
-        counters["BadRows"] = len(normalised.bad)
-    return counters
+    """Exactly 200 with JSON: some SDKs send again on any other 2xx."""
+    return json_reply(200, normalised.answer(), cors, normalised.counters())
 
 
 def _unauthorized(cors: Mapping[str, str]) -> HttpReply:

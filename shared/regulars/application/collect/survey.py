@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from regulars.application.collect.normalised import Normalised
 from regulars.application.collect.segment import event_of
 from regulars.application.collect.shape import checked
-from regulars.application.collect.wire import MAX_EVENT_BYTES, reject_duplicate_keys
+from regulars.application.collect.wire import reject_duplicate_keys, reject_large
 from regulars.domain.errors import BadInputError
 from regulars.domain.events import TRACK
 from regulars.domain.surveys import SURVEY_ANSWERED, answer_of
@@ -22,8 +22,7 @@ _COMMON = ("userId", "anonymousId", "messageId", "timestamp", "originalTimestamp
 
 def survey(raw: bytes, body: dict[str, Any], receipt: Receipt, ids: Ids) -> Normalised:
     """One answer: `survey`, `kind`, `score`, `comment`, and who gave it (`userId`, `anonymousId` or `email`)."""
-    if len(raw) > MAX_EVENT_BYTES:
-        raise BadInputError("too_large", f"an event has at most {MAX_EVENT_BYTES} bytes")
+    reject_large(len(raw))
     reject_duplicate_keys(raw, checked(body))
     item = {name: body[name] for name in _COMMON if name in body}
     email = body.get("email")

@@ -38,6 +38,12 @@ def inflated(raw: bytes, limit: int) -> bytes:
     return raw
 
 
+def reject_large(size: int) -> None:
+    """Raise BadInputError `too_large` for an event of more bytes than one may have."""
+    if size > MAX_EVENT_BYTES:
+        raise BadInputError("too_large", f"an event has at most {MAX_EVENT_BYTES} bytes")
+
+
 def parsed_object(raw: bytes) -> dict[str, Any]:
     """The JSON object in `raw`.
 
