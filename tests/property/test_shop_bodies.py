@@ -34,7 +34,8 @@ Translator = Callable[[Delivery], list[Event]]
 
 
 def thin(delivery: Delivery) -> list[Event]:
-    return [] if bigcommerce.fetch_of(delivery) else bigcommerce.deleted(delivery)
+    told = bigcommerce.told(delivery)
+    return told if isinstance(told, list) else []
 
 
 BODIES: list[tuple[Translator, str, dict[str, Any]]] = [

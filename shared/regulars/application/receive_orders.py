@@ -7,16 +7,17 @@ What a verified sender sends is never lost: it becomes events, or a resource to 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from regulars.application.bad_rows import original_bytes, row_of
 from regulars.application.http import HttpReply, error_reply, json_reply
 from regulars.application.queue_messages import messages_of
 from regulars.application.webhooks import signed_events
 from regulars.application.webhooks.fetching import fetch_message
-from regulars.application.webhooks.kinds import EVENTS, KINDS, UNKNOWN_TOPIC, Taken, Webhook, kind_of, taken
+from regulars.application.webhooks.kinds import EVENTS, KINDS, Taken, Webhook, kind_of, taken
 from regulars.application.webhooks.signatures import UnverifiedError
 from regulars.domain.errors import BadInputError, PermanentError, TransientError
+from regulars.domain.shops.delivery import UNKNOWN_TOPIC
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,32 +141,33 @@ class ReceiveOrders:
         return None
 
 
-def read_again(row: BadRow) -> list[Event]:
-    """A bad row of this stage through the translator that rejected it, as of its own receipt.
+def read_again(row: BadRow, *, currency: str | None = None) -> list[Event]:
+    """A bad row of this stage through the translator that rejected it, as of its own receipt; `currency` is that of
+    product prices that name none.
 
-    Raises BadInputError when it is still bad, KeyError when the row is not of this stage.
+    A row keeps no header but the topic. Raises BadInputError when it is still bad, `needs_fetch` when it only names
+    what must be fetched; KeyError when the row is not of this stage.
     """
     stage, _, rest = row.stage.partition("/")
     if stage != STAGE:
         raise KeyError(row.stage)
     kind, _, topic = rest.partition("/")
     webhook = Webhook(
-        raw=original_bytes(row), source=row.source, received_at=row.received_at, request_id=row.row_id, topic=topic
+        raw=original_bytes(row),
+        source=row.source,
+        received_at=row.received_at,
+        request_id=row.row_id,
+        topic=topic,
+        shop_currency=currency,
     )
-    return list(taken(KINDS[kind], webhook).events)
+    found = taken(KINDS[kind], webhook)
+    if found.fetch is not None:
+        raise BadInputError("needs_fetch", f"it only names a resource ({found.fetch.resource}), which must be fetched")
+    return list(found.events)
 
 
 def _success(found: Taken) -> HttpReply:
-    document: dict[str, Any] = {"success": True}
-    counters = dict(found.counters)
-    if found.errors:
-        document |= {
-            "accepted": len(found.events),
-            "rejected": len(found.bad),
-            "errors": [{"index": index, "code": code} for index, code in found.errors],
-        }
-        counters["BadRows"] = len(found.bad)
-    return json_reply(200, document, {}, counters)
+    return json_reply(200, found.answer, {}, found.counters)
 
 
 def _unavailable(counter: str) -> HttpReply:

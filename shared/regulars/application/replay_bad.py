@@ -11,16 +11,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
 from regulars.application import importing, receive_orders
-from regulars.application.bad_rows import original_bytes
 from regulars.application.collect import doors as collect_doors
 from regulars.application.collect.normalised import STAGE as COLLECT_STAGE
 from regulars.application.ingest import ID_COLLISION
 from regulars.application.ingest import STAGE as INGEST_STAGE
+from regulars.application.seeded_ids import SeededIds
 from regulars.application.update_customers import STAGE as UPDATE_STAGE
 from regulars.application.webhooks import fetching, signed_events
 from regulars.domain.errors import BadInputError
@@ -88,12 +89,12 @@ def replay_bad(
     dry_run: bool = False,
 ) -> ReplayReport:
     """Read all selected bad rows again, and take in what passes (regulars.application.intake). `normalisers` (default
-    NORMALISERS) by the part of `stage` before a slash; `dry_run` writes nothing.
+    all_normalisers) by the part of `stage` before a slash; `dry_run` writes nothing.
 
     Raises TransientError when the lake does not answer: run it again.
     """
     report = ReplayReport()
-    readers = NORMALISERS if normalisers is None else normalisers
+    readers = all_normalisers() if normalisers is None else normalisers
     for key in list(log.bad_keys()):
         done = replays.replayed(key)
         rows = [row for row in log.read_bad(key) if selection.takes(row) and row.row_id not in done]
@@ -158,35 +159,25 @@ def read_event(row: BadRow) -> list[Event]:
     return [replace(event, message_id=message_id, event_id=event_id_of(event.source, message_id))]
 
 
-class _RowIds:
-    """Message ids for what came without one: the same ones each time that a row is read."""
-
-    def __init__(self, row: BadRow) -> None:
-        self._row = row.row_id
-        self._made = 0
-
-    def new(self) -> str:
-        """The next id."""
-        self._made += 1
-        return f"{self._row}-{self._made}"
-
-
 def read_collected(row: BadRow) -> list[Event]:
-    """A call or a batch of collect. A batch of which only a part can be read stays as it is."""
-    normalised = collect_doors.read_again(row, _RowIds(row))
+    """A call or a batch of collect; calls without an id get the same ones each time that the row is read. A batch of
+    which only a part can be read stays as it is."""
+    normalised = collect_doors.read_again(row, SeededIds(row.row_id))
     if normalised.bad:
         first = normalised.bad[0]
         raise BadInputError(first.code, first.detail)
     return normalised.events
 
 
-NORMALISERS: Mapping[str, Normaliser] = {
-    COLLECT_STAGE: read_collected,
-    receive_orders.STAGE: receive_orders.read_again,
-    fetching.STAGE: fetching.read_again,
-    signed_events.STAGE: lambda row: signed_events.read_again(row, original_bytes(row)).events,
-    importing.STAGE: importing.read_again,
-    INGEST_STAGE: read_event,
-    UPDATE_STAGE: read_event,
-}
-"""Who reads a row again, by the part of its stage before a slash."""
+def all_normalisers(*, shop_currency: str | None = None) -> dict[str, Normaliser]:
+    """Who reads a row again, by the part of its stage before a slash. `shop_currency`: that of product prices in
+    webhooks that name none; without it such products have no price."""
+    return {
+        COLLECT_STAGE: read_collected,
+        receive_orders.STAGE: partial(receive_orders.read_again, currency=shop_currency),
+        fetching.STAGE: partial(fetching.read_again, currency=shop_currency),
+        signed_events.STAGE: signed_events.read_again,
+        importing.STAGE: importing.read_again,
+        INGEST_STAGE: read_event,
+        UPDATE_STAGE: read_event,
+    }

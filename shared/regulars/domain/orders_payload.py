@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -169,8 +170,11 @@ def order_of(document: object) -> OrderPayload:
         raise BadInputError("bad_shape", f"{path}: {first['msg']}") from None  # its text quotes the values
 
 
-def event_of_order(order: OrderPayload, *, source: str, received_at: datetime) -> Event:
-    """The canonical event of an order; its message id is `<order id>:<version>`.
+def event_of_order(
+    order: OrderPayload, *, source: str, received_at: datetime, more_traits: Mapping[str, Any] | None = None
+) -> Event:
+    """The canonical event of an order; its message id is `<order id>:<version>`. `more_traits`: what is known of the
+    customer beside the payload; what the payload says itself stays as it is.
 
     Raises BadInputError: `bad_shape` (no version), `bad_amount`, `unknown_currency`, `bad_instant`.
     """
@@ -179,11 +183,12 @@ def event_of_order(order: OrderPayload, *, source: str, received_at: datetime) -
     version = _version(order)
     customer = order.customer
     message_id = f"{order.order_id}:{version}"
-    traits = {
+    said = {
         name: value
         for name in ("email", "phone", "first_name", "last_name")
         if (value := getattr(customer, name)) is not None
     }
+    traits = {**(more_traits or {}), **said}
     context = _context(customer, source)
     properties = _canonical(order, version)
     return Event(

@@ -377,12 +377,15 @@ def fetch_shop() -> Callable[[Sequence[tuple[str, str]]], FetchReport]:
 
 
 def replay_bad(bucket: str) -> Callable[..., ReplayReport]:
-    """Replay the bad rows of a bucket: takes `selection` and `dry_run`. An operator's command, not a function."""
+    """Replay the bad rows of a bucket: takes `selection` and `dry_run`. An operator's command, not a function;
+    SHOP_CURRENCY (optional) as receive_orders has it."""
     import boto3
 
     from regulars.adapters.aws.lake import S3EventLog
     from regulars.adapters.bots import CrawlerList
+    from regulars.application.replay_bad import all_normalisers
     from regulars.application.replay_bad import replay_bad as use_case
 
     log = S3EventLog(boto3.client("s3", config=s3_config()), bucket)
-    return partial(use_case, log=log, replays=log, bots=CrawlerList(), intake=intake())
+    normalisers = all_normalisers(shop_currency=optional("SHOP_CURRENCY", "") or None)
+    return partial(use_case, log=log, replays=log, bots=CrawlerList(), intake=intake(), normalisers=normalisers)

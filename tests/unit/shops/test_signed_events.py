@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from regulars.application.replay_bad import NORMALISERS
+from regulars.application.replay_bad import all_normalisers
 from regulars.domain.errors import BadInputError
 from regulars.domain.events import EventType, Trust
 from tests.collecting import TRACK, code_of
@@ -72,9 +72,9 @@ def test_a_bad_member_costs_only_itself_and_can_be_read_again_as_signed() -> Non
     assert len(events) == 1
     assert row.stage == "signed_events/member"
     with pytest.raises(BadInputError):
-        NORMALISERS["signed_events"](row)
+        all_normalisers()["signed_events"](row)
     mended = replace(row, original=row.original.replace('"event":""', '"event":"Closed"'))
-    (event,) = NORMALISERS["signed_events"](mended)
+    (event,) = all_normalisers()["signed_events"](mended)
     assert (event.name, event.trust) == ("Closed", Trust.SIGNED)
 
 

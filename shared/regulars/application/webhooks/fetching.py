@@ -127,6 +127,8 @@ def events_of(
     )
 
 
-def read_again(row: BadRow) -> list[Event]:
-    """A bad row of this stage once more, as of its own receipt. Raises BadInputError when it is still bad."""
-    return events_of(original_bytes(row), row.stage.partition("/")[2], source=row.source, received_at=row.received_at)
+def read_again(row: BadRow, *, currency: str | None = None) -> list[Event]:
+    """A bad row of this stage once more, as of its own receipt; `currency` as FetchShop has it. Raises BadInputError
+    when it is still bad."""
+    resource = row.stage.partition("/")[2]
+    return events_of(original_bytes(row), resource, source=row.source, received_at=row.received_at, currency=currency)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 MAX_ORDER_BYTES = 150 * 1024
 MAX_SHOP_BYTES = 1024 * 1024
 """A shop's order says everything it knows about each line; what is taken of it is a tenth."""
-UNKNOWN_TOPIC = "unknown_topic"
 _WOOCOMMERCE_PING = re.compile(r"webhook_id=[0-9]{1,20}")
 
 
@@ -60,12 +59,13 @@ class Webhook:
 
 @dataclass(slots=True)
 class Taken:
-    """What became of a webhook. `fetch`: what it asks to be fetched. `errors`: (index, code) of bad members."""
+    """What became of a webhook. `fetch`: what it asks to be fetched. `answer`: what its sender is told once that is
+    safe."""
 
     events: Sequence[Event] = ()
     bad: Sequence[BadRow] = ()
     fetch: Fetch | None = None
-    errors: Sequence[tuple[int, str]] = ()
+    answer: Mapping[str, object] = field(default_factory=lambda: {"success": True})
     counters: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -95,8 +95,7 @@ def _of_signed_events(webhook: Webhook) -> Taken:
     found = signed_events(
         webhook.raw, source=webhook.source, received_at=webhook.received_at, request_id=webhook.request_id
     )
-    counters = {f"EventsRefused{reason}": number for reason, number in found.refused.items()}
-    return Taken(found.events, found.bad, errors=found.errors, counters=counters)
+    return Taken(found.events, found.bad, answer=found.answer(), counters=found.counters())
 
 
 def _of_shop(translate: Callable[[Delivery], list[Event]]) -> Callable[[Webhook], Taken]:
@@ -110,9 +109,8 @@ def _of_stripe(webhook: Webhook) -> Taken:
 
 def _of_bigcommerce(webhook: Webhook) -> Taken:
     document = strict_json(webhook.raw)
-    delivery = webhook.delivery(document, _field(document, "scope"))
-    fetch = bigcommerce.fetch_of(delivery)
-    return Taken(bigcommerce.deleted(delivery)) if fetch is None else Taken(fetch=fetch)
+    told = bigcommerce.told(webhook.delivery(document, _field(document, "scope")))
+    return Taken(told) if isinstance(told, list) else Taken(fetch=told)
 
 
 def _field(document: object, name: str) -> str:
@@ -142,7 +140,7 @@ def _is_woocommerce_ping(request: HttpRequest) -> bool:
     return _WOOCOMMERCE_PING.fullmatch(body.decode("ascii", "replace")) is not None
 
 
-GENERIC, SIGNED_EVENTS = "generic", "events"
+GENERIC = "generic"
 KINDS: Mapping[str, SourceKind] = {
     GENERIC: SourceKind(
         claim=signatures.generic_claim, take=_of_order, max_bytes=MAX_ORDER_BYTES, accepts_bad=False

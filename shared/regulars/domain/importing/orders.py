@@ -248,7 +248,7 @@ class Orders:
         return lines
 
 
-_DOCUMENT, _TOTAL, _DISCOUNT, _LINE = range(4)
+_DOCUMENT, _TOTAL, _DISCOUNT = range(3)
 
 
 def _order_of_lines(line: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -30,6 +30,8 @@ from regulars.domain.shops.reading import (
     maybe_object,
     objects,
     phone,
+    price,
+    quantity,
     text,
 )
 
@@ -67,21 +69,20 @@ class Fetch(NamedTuple):
     id: str
 
 
-def fetch_of(delivery: Delivery) -> Fetch | None:
-    """What a thin webhook asks to be fetched; None where it says all there is (`deleted`).
+def told(delivery: Delivery) -> Fetch | list[Event]:
+    """What a thin webhook asks to be fetched, or the events of a resource that is no more, of which it says all.
 
     Raises BadInputError: `unknown_topic`, `bad_shape`.
     """
-    resource = _resource(delivery.topic)
-    number = _number(maybe_object(an_object(delivery.document).get("data")))
-    return None if delivery.topic.endswith("/deleted") else Fetch(resource, number)
-
-
-def _resource(topic: str) -> str:
-    resource = SCOPES.get(topic)
-    if resource is None:
-        raise BadInputError("unknown_topic", "no scope of BigCommerce that is taken")
-    return resource
+    resource = build.of_topic(delivery, SCOPES)
+    document = an_object(delivery.document)
+    number = _number(maybe_object(document.get("data")))
+    if not delivery.topic.endswith("/deleted"):
+        return Fetch(resource, number)
+    at = maybe_instant(document.get("created_at"), "created_at") or delivery.told_at
+    if resource == PRODUCT:
+        return [build.product_deleted(delivery, number, at=at)]
+    return [build.customer_deleted(delivery, Who(shop_customer_id=number), number, at=at)]
 
 
 def _number(data: Doc) -> str:
@@ -90,17 +91,6 @@ def _number(data: Doc) -> str:
     if not (found.isascii() and found.isdigit()):
         raise BadInputError("bad_shape", "data.id must be a whole number")
     return found
-
-
-def deleted(delivery: Delivery) -> list[Event]:
-    """The events of a resource that is no more."""
-    resource = _resource(delivery.topic)
-    number = _number(maybe_object(delivery.document.get("data")))
-    at = maybe_instant(delivery.document.get("created_at"), "created_at") or delivery.told_at
-    if resource == PRODUCT:
-        return [build.product(delivery, {"product_id": number, "deleted": True}, at=at)]
-    who = Who(shop_customer_id=number)
-    return [build.track(delivery, "Customer Deleted", f"deleted:customer:{number}", at=at, properties={}, who=who)]
 
 
 def translate(delivery: Delivery) -> list[Event]:
@@ -160,7 +150,7 @@ def _lines(doc: Doc, code: str) -> list[dict[str, Any]]:
     return [
         {
             "product_id": first((identifier(line.get("product_id")), identifier(line.get("sku")))) or f"line {number}",
-            "quantity": quantity if isinstance(quantity := line.get("quantity"), int) and quantity >= 0 else 1,
+            "quantity": quantity(line.get("quantity")),
             "price": amount(line.get("price_inc_tax") or line.get("base_price"), code, f"products.{number}.price"),
             "sku": text(line.get("sku")),
             "name": text(line.get("name"), LONG),
@@ -189,12 +179,11 @@ def _product(delivery: Delivery, doc: Doc) -> list[Event]:
     product = an_object(maybe_object(doc.get("product")).get("data"), "product.data")
     at = instant(product.get("date_modified") or product.get("date_created"), "product.data.date_modified")
     counted = product.get("inventory_tracking") not in (None, "none")
-    level, price = product.get("inventory_level"), product.get("calculated_price") or product.get("price")
-    money = delivery.shop_currency
+    level, listed = product.get("inventory_level"), product.get("calculated_price") or product.get("price")
     payload = {
         "product_id": key(product),
         "name": text(product.get("name"), LONG),
-        "price": str(amount(price, money, "product.data.price")) if money and price else None,
+        "price": price(listed or None, delivery.shop_currency, "product.data.price"),
         "sku": text(product.get("sku")),
         "in_stock": False if product.get("availability") == "disabled" else None if counted else True,
         "stock": max(level, 0) if counted and isinstance(level, int) else None,

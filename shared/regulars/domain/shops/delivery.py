@@ -8,10 +8,10 @@ states of a resource within one second, which is as fine as shops count, are two
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from regulars.domain.errors import BadInputError
 from regulars.domain.events import Event, EventType, Trust, event_id_of
@@ -23,6 +23,8 @@ from regulars.domain.products_payload import product_of_payload
 
 PRIVACY_REQUEST = "Privacy Request Received"
 DATA_REQUEST, REDACT_CUSTOMER, REDACT_SHOP = "data_request", "redact_customer", "redact_shop"
+UNKNOWN_TOPIC = "unknown_topic"
+_T = TypeVar("_T")
 _LONGEST_MESSAGE_ID = 100
 _HASH_DIGITS = 16
 _PROGRESS = {"placed": 0, "paid": 1, "fulfilled": 2, "refunded": 20, "cancelled": 30}
@@ -67,12 +69,6 @@ class Who:
     anonymous_id: str | None = None
     others: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def is_anybody(self) -> bool:
-        """Whether anything names a person."""
-        named = (self.user_id, self.email, self.phone, self.shop_customer_id, self.loyalty_card, self.anonymous_id)
-        return any(named)
-
     def traits(self) -> dict[str, Any]:
         """What is known of the person, as traits."""
         named = {
@@ -81,6 +77,14 @@ class Who:
             if (value := getattr(self, name)) is not None
         }
         return {**self.others, **named, **({"address": dict(self.address)} if self.address else {})}
+
+
+def of_topic(delivery: Delivery, topics: Mapping[str, _T]) -> _T:
+    """What is done with the delivery's topic. Raises BadInputError `unknown_topic` where nobody takes it."""
+    found = topics.get(delivery.topic)
+    if found is None:
+        raise BadInputError(UNKNOWN_TOPIC, "a topic that is not taken")
+    return found
 
 
 def order(delivery: Delivery, who: Who, consents: Mapping[str, Any], payload: Mapping[str, Any]) -> Event:
@@ -108,9 +112,8 @@ def order(delivery: Delivery, who: Who, consents: Mapping[str, Any], payload: Ma
             },
         }
     )
-    event = event_of_order(checked, source=delivery.source, received_at=delivery.received_at)
-    traits = {**who.traits(), **event.traits}
-    return _distinct(_traced(replace(event, traits=traits), delivery))
+    event = event_of_order(checked, source=delivery.source, received_at=delivery.received_at, more_traits=who.traits())
+    return _distinct(_traced(event, delivery))
 
 
 def track(
@@ -151,6 +154,24 @@ def product(delivery: Delivery, payload: Mapping[str, Any], *, at: datetime) -> 
     told = product_of_payload({**known, "updated_at": at}, currency=money)
     event = product_event(told, source=delivery.source, received_at=delivery.received_at, trust=Trust.SIGNED, at=at)
     return _distinct(_traced(event, delivery))
+
+
+def product_deleted(delivery: Delivery, product_id: str, *, at: datetime) -> Event:
+    """The event of a product that is sold no more."""
+    return product(delivery, {"product_id": product_id, "deleted": True}, at=at)
+
+
+def customer_deleted(delivery: Delivery, who: Who, number: str, *, at: datetime) -> Event:
+    """The event of a customer whom the shop has deleted under its `number`."""
+    return track(delivery, "Customer Deleted", f"deleted:customer:{number}", at=at, properties={}, who=who)
+
+
+def spelt(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Lines as Segment's events have them: the price as a number, nothing where there is nothing."""
+    return [
+        {name: float(said) if name == "price" else said for name, said in line.items() if said is not None}
+        for line in lines
+    ]
 
 
 def consents_of(answers: Mapping[str, tuple[str | None, datetime | None]]) -> dict[str, Any]:

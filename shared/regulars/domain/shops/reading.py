@@ -125,6 +125,17 @@ def amount(value: object, code: str, path: str) -> Decimal:
     return rounded
 
 
+def price(value: object, code: str | None, path: str) -> str | None:
+    """A product's price in the currency `code`; None where there is none, or nobody says its currency. Raises
+    BadInputError `bad_amount`."""
+    return None if code is None or value in (None, "") else str(amount(value, code, path))
+
+
+def quantity(value: object) -> int:
+    """The pieces of a line, one where they are no whole number."""
+    return value if isinstance(value, int) and value >= 0 else 1
+
+
 def address(document: Doc, **names: str) -> dict[str, str]:
     """Parts of Segment's `address` (`city`, `postalCode`, `state`, `country`), each by its name in the document. The
     street is not taken: nothing here is sent by post."""

@@ -33,6 +33,8 @@ from regulars.domain.shops.reading import (
     maybe_object,
     objects,
     phone,
+    price,
+    quantity,
     text,
 )
 
@@ -44,10 +46,7 @@ _PAID = frozenset({"paid", "partially_paid", "partially_refunded"})
 
 def translate(delivery: Delivery) -> list[Event]:
     """The events of a delivery. Raises BadInputError: `unknown_topic`, or what is wrong with the body."""
-    translator = TOPICS.get(delivery.topic)
-    if translator is None:
-        raise BadInputError("unknown_topic", "no topic of Shopify that is taken")
-    return translator(delivery, an_object(delivery.document))
+    return build.of_topic(delivery, TOPICS)(delivery, an_object(delivery.document))
 
 
 def _order(delivery: Delivery, doc: Doc) -> list[Event]:
@@ -114,7 +113,7 @@ def _lines(doc: Doc, code: str) -> list[dict[str, Any]]:
             "product_id": first(
                 identifier(line.get(name)) for name in ("product_id", "variant_id", "sku", "title")
             ) or f"line {number}",
-            "quantity": quantity if isinstance(quantity := line.get("quantity"), int) and quantity >= 0 else 1,
+            "quantity": quantity(line.get("quantity")),
             "price": amount(line.get("price"), code, f"line_items.{number}.price"),
             "sku": text(line.get("sku")),
             "name": text(line.get("title"), LONG),
@@ -184,18 +183,13 @@ def _checkout(delivery: Delivery, doc: Doc) -> list[Event]:
         "checkout_id": token,
         "currency": code,
         "total": float(amount(doc.get("total_price"), code, "total_price")),
-        "products": [_spelt(line) for line in _lines(doc, code)],
+        "products": build.spelt(_lines(doc, code)),
     }
     if url := text(doc.get("abandoned_checkout_url"), LONG):
         properties["abandoned_checkout_url"] = url
     at = done or instant(doc.get("updated_at") or doc.get("created_at"), "updated_at")
     name = "Checkout Completed" if done else "Checkout Started"
     return [build.track(delivery, name, f"checkout:{token}", at=at, properties=properties, who=_buyer(doc))]
-
-
-def _spelt(line: Mapping[str, Any]) -> dict[str, Any]:
-    """A line as Segment's events have it: the price as a number, nothing where there is nothing."""
-    return {name: float(value) if name == "price" else value for name, value in line.items() if value is not None}
 
 
 def _fulfilment(delivery: Delivery, doc: Doc) -> list[Event]:
@@ -246,13 +240,10 @@ def _product(delivery: Delivery, doc: Doc) -> list[Event]:
     first_variant = variants[0] if variants else {}
     stocks = [variant.get("inventory_quantity") for variant in variants]
     pieces = [stock for stock in stocks if isinstance(stock, int)]
-    price = text(first_variant.get("price"))
-    if price and delivery.shop_currency:
-        price = str(amount(price, delivery.shop_currency, "variants.0.price"))
     payload = {
         "product_id": key(doc),
         "name": text(doc.get("title"), LONG),
-        "price": price,
+        "price": price(first_variant.get("price"), delivery.shop_currency, "variants.0.price"),
         "categories": [name for name in (text(doc.get("product_type")), _taxonomy(doc)) if name],
         "brand": text(doc.get("vendor")),
         "sku": text(first_variant.get("sku")),
@@ -276,7 +267,7 @@ def _can_be_bought(variant: Doc) -> bool:
 
 
 def _product_deleted(delivery: Delivery, doc: Doc) -> list[Event]:
-    return [build.product(delivery, {"product_id": key(doc), "deleted": True}, at=delivery.told_at)]
+    return [build.product_deleted(delivery, key(doc), at=delivery.told_at)]
 
 
 def _privacy(kind: str, orders: str) -> Callable[[Delivery, Doc], list[Event]]:

@@ -40,9 +40,7 @@ _THOUSANDTHS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 
 def translate(delivery: Delivery) -> list[Event]:
     """The events of one of Stripe's events. Raises BadInputError: `unknown_topic`, or what is wrong with it."""
-    translator = TOPICS.get(delivery.topic)
-    if translator is None:
-        raise BadInputError("unknown_topic", "no event of Stripe that is taken")
+    translator = build.of_topic(delivery, TOPICS)
     document = an_object(delivery.document)
     told = an_object(maybe_object(document.get("data")).get("object"), "data.object")
     return translator(delivery, told, instant(document.get("created"), "created"))
@@ -165,8 +163,7 @@ def _invoice(delivery: Delivery, doc: Doc, at: datetime) -> list[Event]:
 def _customer(delivery: Delivery, doc: Doc, at: datetime) -> list[Event]:
     who = _who({**doc, "customer": doc.get("id")}, doc)
     if delivery.topic == "customer.deleted":
-        gone = f"deleted:customer:{key(doc)}"
-        return [build.track(delivery, "Customer Deleted", gone, at=at, properties={}, who=who)]
+        return [build.customer_deleted(delivery, who, key(doc), at=at)]
     return [build.identify(delivery, who, f"customer:{key(doc)}", at=at)]
 
 

@@ -11,7 +11,6 @@ from decimal import Decimal
 from html import unescape
 from typing import Any
 
-from regulars.domain.errors import BadInputError
 from regulars.domain.events import Event
 from regulars.domain.shops import delivery as build
 from regulars.domain.shops.delivery import Delivery, Who
@@ -31,6 +30,8 @@ from regulars.domain.shops.reading import (
     maybe_object,
     objects,
     phone,
+    price,
+    quantity,
     text,
 )
 
@@ -49,10 +50,7 @@ _DRAFTS = frozenset({"checkout-draft", "auto-draft", "draft"})
 
 def translate(delivery: Delivery) -> list[Event]:
     """The events of a delivery. Raises BadInputError: `unknown_topic`, or what is wrong with the body."""
-    translator = TOPICS.get(delivery.topic)
-    if translator is None:
-        raise BadInputError("unknown_topic", "no topic of WooCommerce that is taken")
-    return translator(delivery, an_object(delivery.document))
+    return build.of_topic(delivery, TOPICS)(delivery, an_object(delivery.document))
 
 
 def _order(delivery: Delivery, doc: Doc) -> list[Event]:
@@ -65,10 +63,7 @@ def _order(delivery: Delivery, doc: Doc) -> list[Event]:
             "checkout_id": key(doc),
             "currency": code,
             "total": float(amount(doc.get("total"), code, "total")),
-            "products": [
-                {name: float(said) if name == "price" else said for name, said in line.items() if said is not None}
-                for line in _lines(doc, code)
-            ],
+            "products": build.spelt(_lines(doc, code)),
         }
         who = _buyer(doc)
         return [
@@ -99,7 +94,7 @@ def _lines(doc: Doc, code: str) -> list[dict[str, Any]]:
     return [
         {
             "product_id": first((identifier(line.get("product_id")), identifier(line.get("sku")))) or f"line {number}",
-            "quantity": quantity if isinstance(quantity := line.get("quantity"), int) and quantity >= 0 else 1,
+            "quantity": quantity(line.get("quantity")),
             "price": amount(line.get("price"), code, f"line_items.{number}.price"),
             "sku": text(line.get("sku")),
             "name": _name(line.get("name")),
@@ -155,25 +150,17 @@ def _customer(delivery: Delivery, doc: Doc) -> list[Event]:
 
 
 def _deleted_customer(delivery: Delivery, doc: Doc) -> list[Event]:
-    who = Who(shop_customer_id=key(doc))
-    return [
-        build.track(
-            delivery, "Customer Deleted", f"deleted:customer:{key(doc)}", at=delivery.told_at, properties={}, who=who
-        )
-    ]
+    return [build.customer_deleted(delivery, Who(shop_customer_id=key(doc)), key(doc), at=delivery.told_at)]
 
 
 def _product(delivery: Delivery, doc: Doc) -> list[Event]:
     at = instant(doc.get("date_modified_gmt") or doc.get("date_created_gmt"), "date_modified_gmt")
     stock, status = doc.get("stock_quantity"), doc.get("stock_status")
-    images, price = objects(doc.get("images")), text(doc.get("price"))
-    if price and delivery.shop_currency:
-        price = str(amount(price, delivery.shop_currency, "price"))
-    brands = objects(doc.get("brands"))
+    images, brands = objects(doc.get("images")), objects(doc.get("brands"))
     payload = {
         "product_id": key(doc),
         "name": _name(doc.get("name")),
-        "price": price,
+        "price": price(doc.get("price"), delivery.shop_currency, "price"),
         "categories": [found for one in objects(doc.get("categories")) if (found := _name(one.get("name")))],
         "brand": _name(brands[0].get("name")) if brands else None,
         "sku": text(doc.get("sku")),
@@ -187,7 +174,7 @@ def _product(delivery: Delivery, doc: Doc) -> list[Event]:
 
 
 def _deleted_product(delivery: Delivery, doc: Doc) -> list[Event]:
-    return [build.product(delivery, {"product_id": key(doc), "deleted": True}, at=delivery.told_at)]
+    return [build.product_deleted(delivery, key(doc), at=delivery.told_at)]
 
 
 TOPICS: Mapping[str, Callable[[Delivery, Doc], list[Event]]] = {
