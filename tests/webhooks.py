@@ -13,6 +13,7 @@ from regulars.adapters.memory.secrets import MemorySecrets
 from regulars.application.http import HttpReply, HttpRequest
 from regulars.application.receive_orders import ReceiveOrders
 from regulars.domain.events import BadRow, Event
+from regulars.ports import Secrets
 from tests.collecting import NOW, queued
 
 SECRET = "whsec_shops"
@@ -201,17 +202,20 @@ def signed_headers(source: str, raw: bytes, topic: str, secret: str, now: int) -
 
 
 class Shops:
-    """The webhooks of `shopify-main`, `woocommerce`, `bigcommerce-eu`, `stripe` and `desk`, all with one secret."""
+    """The webhooks of `shopify-main`, `woocommerce`, `bigcommerce-eu`, `stripe` and `desk`, all with one secret.
 
-    def __init__(self, *, currency: str | None = "EUR") -> None:
+    `secrets`: where they are looked up instead of in `self.secrets`; `fetching`: whether anything is fetched.
+    """
+
+    def __init__(self, *, currency: str | None = "EUR", secrets: Secrets | None = None, fetching: bool = True) -> None:
         self.queue, self.fetches = MemoryQueue(), MemoryQueue()
         names = ("shopify-main", "woocommerce", "bigcommerce-eu", "stripe", "desk")
         self.secrets = MemorySecrets({f"orders/{name}": SECRET for name in names})
         self.receive = ReceiveOrders(
-            secrets=self.secrets,
+            secrets=secrets or self.secrets,
             secret_prefix="orders/",
             queue=self.queue,
-            fetches=self.fetches,
+            fetches=self.fetches if fetching else None,
             shop_currency=currency,
         )
 

@@ -204,5 +204,4 @@ def test_a_deployment_that_fetches_nothing_and_a_queue_that_is_down_say_come_aga
     shops = Shops()
     shops.fetches.available = False
     assert shops.post(SOURCE, BIGCOMMERCE_THIN).status == 503
-    shops.receive._fetches = None
-    assert shops.post(SOURCE, BIGCOMMERCE_THIN).status == 503
+    assert Shops(fetching=False).post(SOURCE, BIGCOMMERCE_THIN).status == 503

@@ -12,7 +12,7 @@ import pytest
 from regulars.application.replay_bad import all_normalisers
 from regulars.domain.errors import BadInputError
 from regulars.domain.events import EventType, Trust
-from tests.collecting import TRACK, code_of
+from tests.collecting import TRACK, Shop, code_of
 from tests.functions.bad_input.payloads import BAD_EVENTS
 from tests.webhooks import Shops
 
@@ -76,6 +76,20 @@ def test_a_bad_member_costs_only_itself_and_can_be_read_again_as_signed() -> Non
     mended = replace(row, original=row.original.replace('"event":""', '"event":"Closed"'))
     (event,) = all_normalisers()["signed_events"](mended)
     assert (event.name, event.trust) == ("Closed", Trust.SIGNED)
+
+
+def test_what_must_not_be_stored_is_accepted_as_collect_accepts_it() -> None:
+    """The same answer and the same counts by either door."""
+    refused = {**TICKET, "context": {"consent": {"categoryPreferences": {"analytics": False}}}}
+    batch = {"batch": [TICKET, refused, {**TICKET, "event": ""}]}
+    shops, shop = Shops(), Shop()
+    reply, collected = shops.events("desk", batch), shop.post("batch", batch)
+    assert json.loads(reply.body) == {
+        "success": True, "accepted": 2, "rejected": 1, "errors": [{"index": 2, "code": "bad_event_name"}],
+    }  # fmt: skip
+    assert reply.counters == {"EventsRefusedConsent": 1, "BadRows": 1}
+    assert (reply.status, reply.body, reply.counters) == (collected.status, collected.body, collected.counters)
+    assert len(shops.stored()[0]) == len(shop.stored()[0]) == 1
 
 
 @pytest.mark.parametrize(("code", "body"), BAD_EVENTS.values())

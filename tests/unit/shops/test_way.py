@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import permutations
 from typing import Any
+
+import pytest
 
 from regulars.domain.events import Event
 from regulars.domain.identity import NodeKind, node_id
@@ -45,6 +48,30 @@ def test_a_national_number_is_read_in_the_country_of_the_bill() -> None:
     (event,) = [an_intake()(event) for event in Shops().told("woocommerce", body, "order.created")]
     assert event.traits["phone"] == "+4930901820"
     assert (event.traits["address_country"], event.traits["address_city"]) == ("DE", "Berlin")
+
+
+@pytest.mark.parametrize(
+    ("source", "body", "topic", "where"),
+    [
+        ("shopify-main", SHOPIFY_ORDER, "orders/create", ("billing_address", "country_code")),
+        ("woocommerce", WOOCOMMERCE_ORDER, "order.created", ("billing", "country")),
+        ("stripe", STRIPE_SESSION, "", ("data", "object", "customer_details", "name")),
+    ],
+)
+def test_two_bodies_that_differ_in_the_bill_alone_are_two_events(
+    source: str, body: Any, topic: str, where: tuple[str, ...]
+) -> None:
+    """Whatever is taken of a body is part of what it says."""
+    other = copy.deepcopy(body)
+    place = other
+    for name in where[:-1]:
+        place = place[name]
+    place[where[-1]] = "AT"
+    shops = Shops()
+    first, second, again = (shops.told(source, one, topic)[0] for one in (body, other, body))
+    assert first.traits != second.traits
+    assert first.event_id == again.event_id != second.event_id
+    assert first.payload_hash == again.payload_hash != second.payload_hash
 
 
 def kept(source: str, body: Any, topic: str = "") -> list[Event]:
