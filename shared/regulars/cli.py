@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from regulars.cli_identity import identity, node_argument
+from regulars.application.redrive import FETCHES, QUEUES
+from regulars.cli_identity import identity
 from regulars.cli_import import import_command
+from regulars.cli_options import BUCKET, DAYS, STACK, TABLE, node_argument, trouble
 from regulars.cli_products import products
 from regulars.cli_quality import quality
-from regulars.domain.errors import PermanentError, TransientError
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator
 
     from regulars.application.rebuild import RebuildReport
-
-_DAYS = click.DateTime(formats=["%Y-%m-%d"])
-_QUEUES = ("events", "landed", "due", "messages", "feedback", "stream", "schedules", "fetches")
-_BUCKET = click.option("--bucket", envvar="BUCKET_NAME", required=True, help="The lake's bucket (or BUCKET_NAME).")
-_TABLE = click.option("--table", envvar="TABLE_NAME", required=True, help="The customers' table (or TABLE_NAME).")
-_STACK = click.option("--stack", envvar="STACK_NAME", default="regulars", show_default=True, help="The stack's name.")
 
 
 @click.group()
@@ -39,10 +32,10 @@ main.add_command(quality)
 
 
 @main.command("replay-bad")
-@_BUCKET
+@BUCKET
 @click.option("--code", help="Only rows rejected with this code (docs/error-codes.md).")
-@click.option("--from", "first", type=_DAYS, help="Only rows received on this UTC day or later.")
-@click.option("--to", "end", type=_DAYS, help="Only rows received before this UTC day.")
+@click.option("--from", "first", type=DAYS, help="Only rows received on this UTC day or later.")
+@click.option("--to", "end", type=DAYS, help="Only rows received before this UTC day.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen and write nothing.")
 def replay_bad(bucket: str, code: str | None, first: datetime | None, end: datetime | None, *, dry_run: bool) -> None:
     """Read rejected payloads again, after a rule or a sender was mended; keep what passes now.
@@ -54,10 +47,8 @@ def replay_bad(bucket: str, code: str | None, first: datetime | None, end: datet
     from regulars.runtime.compose import replay_bad as compose  # noqa: PLC0415
 
     selection = Selection(code=code, first=first and first.replace(tzinfo=UTC), end=end and end.replace(tzinfo=UTC))
-    try:
+    with trouble():
         report = compose(bucket)(selection=selection, dry_run=dry_run)
-    except (TransientError, PermanentError) as error:
-        raise click.ClickException(str(error)) from error
     verb = "would be replayed" if dry_run else "replayed"
     click.echo(f"{report.rows} rows read, {report.replayed} {verb} as {report.events} events")
     _tell("still bad", report.still_bad)
@@ -65,11 +56,15 @@ def replay_bad(bucket: str, code: str | None, first: datetime | None, end: datet
 
 
 @main.command()
-@_STACK
-@_BUCKET
-@_TABLE
+@STACK
+@BUCKET
+@TABLE
 @click.option(
-    "--queue", "names", multiple=True, type=click.Choice(_QUEUES), help="Only this one (more than once: these)."
+    "--queue",
+    "names",
+    multiple=True,
+    type=click.Choice((*QUEUES, FETCHES)),
+    help="Only this one (more than once: these).",
 )
 @click.option("--dry-run", is_flag=True, help="Only count what waits.")
 def redrive(stack: str, bucket: str, table: str, names: tuple[str, ...], *, dry_run: bool) -> None:
@@ -80,7 +75,7 @@ def redrive(stack: str, bucket: str, table: str, names: tuple[str, ...], *, dry_
     """
     from regulars.runtime.recovery import redrive as compose  # noqa: PLC0415
 
-    with _trouble():
+    with trouble():
         report = compose(stack, bucket, table)(names or None, dry_run=dry_run)
     for name, waiting in report.waiting.items():
         done = ", ".join(f"{number} {what}" for what, number in sorted(report.done[name].items()))
@@ -90,8 +85,8 @@ def redrive(stack: str, bucket: str, table: str, names: tuple[str, ...], *, dry_
 
 
 @main.command()
-@_BUCKET
-@_TABLE
+@BUCKET
+@TABLE
 @click.option(
     "--customer", "customers", multiple=True, metavar="NODE", help="A node id, or user:ID, email:..., phone:..."
 )
@@ -108,15 +103,15 @@ def rebuild(bucket: str, table: str, customers: tuple[str, ...], *, everybody: b
     if bool(customers) == everybody:
         raise click.UsageError("say either --all or --customer")
     nodes = [node_argument(text) for text in customers]
-    with _trouble(), compose(bucket, table) as use_case:
+    with trouble(), compose(bucket, table) as use_case:
         report = use_case(EVERYBODY if everybody else use_case.members(nodes), Doing(repair=not dry_run))
     _tell_rebuild(report)
 
 
 @main.command()
-@_STACK
-@_BUCKET
-@_TABLE
+@STACK
+@BUCKET
+@TABLE
 @click.option("--repair/--no-repair", default=True, show_default=True, help="Whether to rebuild what differs.")
 @click.option("--sample", default=1, show_default=True, type=click.IntRange(1), help="Only one node in so many.")
 @click.option("--share", default=0, show_default=True, type=click.IntRange(0), help="Which share of a sample, from 0.")
@@ -129,7 +124,7 @@ def reconcile(stack: str, bucket: str, table: str, sample: int, share: int, *, r
     from regulars.runtime.recovery import queue_urls  # noqa: PLC0415
     from regulars.runtime.recovery import reconcile as compose  # noqa: PLC0415
 
-    with _trouble():
+    with trouble():
         due, *waiting = queue_urls(stack, "due", "landed", "landed-dlq")
         with compose(bucket, table, due=due, waiting=tuple(waiting)) as use_case:
             report = use_case(Slice(share % sample, sample), repair=repair)
@@ -158,15 +153,6 @@ def _tell_rebuild(report: RebuildReport) -> None:
 
 def _yes(done: bool) -> str:  # noqa: FBT001
     return "yes" if done else "no"
-
-
-@contextmanager
-def _trouble() -> Iterator[None]:
-    """What does not work is one line."""
-    try:
-        yield
-    except (TransientError, PermanentError) as error:
-        raise click.ClickException(str(error)) from error
 
 
 def _tell(what: str, counts: Counter[str]) -> None:

@@ -6,27 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from regulars.domain.errors import PermanentError, TransientError
-from regulars.domain.identity import node_of
+from regulars.cli_options import BUCKET, STACK, TABLE, node_argument, trouble
 
 if TYPE_CHECKING:
     from regulars.application.identity import Identity, Tie
     from regulars.domain.events import Event
-
-_BUCKET = click.option("--bucket", envvar="BUCKET_NAME", required=True, help="The lake's bucket (or BUCKET_NAME).")
-_TABLE = click.option("--table", envvar="TABLE_NAME", required=True, help="The customers' table (or TABLE_NAME).")
-_STACK = click.option("--stack", envvar="STACK_NAME", default="regulars", show_default=True, help="The stack's name.")
-
-
-def node_argument(text: str) -> str:
-    """The node of what an operator wrote. Raises click.UsageError when it names none."""
-    node = node_of(text)
-    if node is None:
-        raise click.UsageError(
-            "an identifier is a node id, or user:ID, email:ADDRESS, phone:+NUMBER, loyalty:CARD, shop:SOURCE:ID, "
-            "anonymous:ID, device:ID"
-        )
-    return node
 
 
 @click.group()
@@ -35,15 +19,16 @@ def identity() -> None:
 
 
 @identity.command()
-@_STACK
-@_BUCKET
-@_TABLE
+@STACK
+@BUCKET
+@TABLE
 @click.argument("who")
 def explain(stack: str, bucket: str, table: str, who: str) -> None:
     """The identifiers of the customer WHO, and for each link the first event that named both, or why it does not
     count."""
     node = node_argument(who)
-    found = _composed(stack, bucket, table).explain(node)
+    with trouble():
+        found = _composed(stack, bucket, table).explain(node)
     click.echo(f"{found.root} is {len(found.members)} identifiers")
     for member in sorted(found.members):
         click.echo(f"  {member}")
@@ -52,25 +37,29 @@ def explain(stack: str, bucket: str, table: str, who: str) -> None:
 
 
 @identity.command()
-@_STACK
-@_BUCKET
-@_TABLE
+@STACK
+@BUCKET
+@TABLE
 @click.argument("one")
 @click.argument("other")
 def split(stack: str, bucket: str, table: str, one: str, other: str) -> None:
     """Say that ONE and OTHER are not one person's, whatever events said of them or will say."""
-    _said(_composed(stack, bucket, table).split(*_pair(one, other)))
+    pair = _pair(one, other)
+    with trouble():
+        _said(_composed(stack, bucket, table).split(*pair))
 
 
 @identity.command()
-@_STACK
-@_BUCKET
-@_TABLE
+@STACK
+@BUCKET
+@TABLE
 @click.argument("one")
 @click.argument("other")
 def join(stack: str, bucket: str, table: str, one: str, other: str) -> None:
     """Take a split back: what events said of ONE and OTHER counts again."""
-    _said(_composed(stack, bucket, table).join(*_pair(one, other)))
+    pair = _pair(one, other)
+    with trouble():
+        _said(_composed(stack, bucket, table).join(*pair))
 
 
 def _pair(one: str, other: str) -> tuple[str, str]:
@@ -81,12 +70,9 @@ def _pair(one: str, other: str) -> tuple[str, str]:
 
 
 def _composed(stack: str, bucket: str, table: str) -> Identity:
-    from regulars.runtime.recovery import identity as compose  # noqa: PLC0415 - a command loads what it needs
+    from regulars.runtime.operating import identity as compose  # noqa: PLC0415 - a command loads what it needs
 
-    try:
-        return compose(stack, bucket, table)
-    except (TransientError, PermanentError) as error:
-        raise click.ClickException(str(error)) from error
+    return compose(stack, bucket, table)
 
 
 def _told(tie: Tie) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from regulars.domain.errors import BadInputError, PermanentError, TransientError
+from regulars.cli_options import trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from regulars.application.importing import ImportReport, RowFault
     from regulars.domain.importing.mapping import ImportMapping
 
+_RESUMES = "; run it again, it goes on where it stopped"
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -43,7 +44,7 @@ def import_command(
         raise click.UsageError("say --bucket (or BUCKET_NAME), or --dry-run")
     # Rows are plain data in millions: looking for cycles among them again and again finds none.
     gc.set_threshold(200_000, 50, 100)
-    with _trouble(), ExitStack() as closing:
+    with trouble(for_now=_RESUMES), ExitStack() as closing:
         mapping = _mapping(mapping_file)
         on_fault = closing.enter_context(_fault_report(errors))
         progress = closing.enter_context(_Bars())
@@ -121,19 +122,6 @@ class _Bars:
             self._bar, self._name, self._done = self._closing.enter_context(bar), what, 0
         self._bar.update(done - self._done)
         self._done = done
-
-
-@contextmanager
-def _trouble() -> Iterator[None]:
-    """What does not work is told in its own words."""
-    try:
-        yield
-    except BadInputError as error:
-        raise click.ClickException(error.detail) from error
-    except TransientError as error:
-        raise click.ClickException(f"{error}; run it again, it goes on where it stopped") from error
-    except PermanentError as error:
-        raise click.ClickException(str(error)) from error
 
 
 def _tell(report: ImportReport, errors: Path | None, *, dry_run: bool) -> None:

@@ -6,24 +6,22 @@ import json
 
 import click
 
-from regulars.domain.errors import PermanentError, TransientError
+from regulars.cli_options import TABLE, trouble
 from regulars.domain.instants import from_millis, iso
 
 
 @click.command("products")
 @click.argument("product_ids", nargs=-1, required=True)
-@click.option("--table", envvar="TABLE_NAME", required=True, help="The customers' table (or TABLE_NAME).")
+@TABLE
 def products(product_ids: tuple[str, ...], table: str) -> None:
     """Show what each source said last of the products PRODUCT_IDS, a JSON line each; the newest word comes last.
 
     It is what messages and events are completed from. A product that nobody described has no line.
     """
-    from regulars.runtime.recovery import catalogue as compose  # noqa: PLC0415 - a command loads what it needs
+    from regulars.runtime.operating import catalogue as compose  # noqa: PLC0415 - a command loads what it needs
 
-    try:
+    with trouble():
         found = compose(table).products(product_ids)
-    except (TransientError, PermanentError) as error:
-        raise click.ClickException(str(error)) from error
     for product_id in dict.fromkeys(product_ids):
         listing = found.get(product_id)
         snapshots = sorted(listing.snapshots.items(), key=lambda told: (told[1].at, told[0])) if listing else []

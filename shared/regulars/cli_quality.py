@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from regulars.domain.errors import BadInputError, PermanentError, TransientError
+from regulars.cli_options import BUCKET, DAYS, trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from regulars.domain.quality import Anomaly, DayQuality, Series
 
-_DAYS = click.DateTime(formats=["%Y-%m-%d"])
 _HEADINGS = ("source", "event", "volume", "broken", "bots", "95% within", "lacking", "unknown")
 _MOST = 3
 
 
 @click.command()
-@click.option("--bucket", envvar="BUCKET_NAME", required=True, help="The lake's bucket (or BUCKET_NAME).")
-@click.option("--date", "day", type=_DAYS, help="The UTC day of receipt (yesterday unless given).")
+@BUCKET
+@click.option("--date", "day", type=DAYS, help="The UTC day of receipt (yesterday unless given).")
 @click.option("--days", default=1, show_default=True, type=click.IntRange(1, 60), help="So many days up to that one.")
 @click.option("--measure", is_flag=True, help="Measure them now, as the monitor does at night.")
 def quality(bucket: str, day: datetime | None, days: int, *, measure: bool) -> None:
@@ -34,14 +33,12 @@ def quality(bucket: str, day: datetime | None, days: int, *, measure: bool) -> N
 
     last = day.date() if day else datetime.now(UTC).date() - timedelta(days=1)
     first = last - timedelta(days=days - 1)
-    try:
+    with trouble():
         monitor = compose(bucket)
         if measure:
             found = {when: monitor.measure(when) for when in _dates(first, last)}
         else:
             found = monitor.store.qualities(first, last)
-    except (BadInputError, TransientError, PermanentError) as error:
-        raise click.ClickException(str(error)) from error
     for when in _dates(first, last):
         if when in found:
             _tell(found[when])

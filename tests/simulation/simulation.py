@@ -25,7 +25,8 @@ from regulars.adapters.tokens import SignedTokens
 from regulars.application.refresh import SETTLED
 from regulars.domain.identity import NodeKind, node_id
 from regulars.domain.sends import Channel, Subscription
-from regulars.runtime.recovery import identity, redrive
+from regulars.runtime.operating import identity
+from regulars.runtime.recovery import redrive
 from tests.simulation.faults import Fault, Faults, Plan
 from tests.simulation.model import Answer
 from tests.simulation.repeatable import repeatable

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from regulars.ports import Clock, CustomerStore, DeadLetter, DeadLetterQueue, EventLog, Queue, TableStream
 
 LANDED, STREAM, SCHEDULES = "landed", "stream", "schedules"
+QUEUES = ("events", LANDED, "due", "messages", "feedback", STREAM, SCHEDULES)
+"""The dead-letter queues of a stack, without the stack's name and `-dlq`."""
+FETCHES = "fetches"
+"""One that only a stack for a shop on BigCommerce has."""
 REMEMBERED = timedelta(days=SEEN_DAYS - 1)
 _EMPTY_RECEIVES = 3
 """A queue of many servers may show nothing though it holds something; after so many looks it is taken for empty."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-import botocore.session
-
 from regulars.adapters.aws.lake import S3EventLog
+from regulars.adapters.aws.s3 import s3_client
 from regulars.adapters.memory.lake import MemoryEventLog
 from regulars.adapters.processes import Processes
 from regulars.adapters.spill import DiskSpill
 from regulars.adapters.system import SystemClock
 from regulars.application.importing import ImportFiles
-from regulars.runtime.compose import intake, s3_config
+from regulars.runtime.compose import intake
 
 if TYPE_CHECKING:
     from regulars.application.intake import Intake
@@ -27,7 +26,7 @@ def intake_of_process() -> Intake:
 
 def import_files(bucket: str) -> ImportFiles:
     """Import into a bucket, by as many processes as there are processors, with spills on the local disk."""
-    log = S3EventLog(botocore.session.get_session().create_client("s3", config=s3_config()), bucket)
+    log = S3EventLog(s3_client(), bucket)
     return ImportFiles(
         log=log, notes=log, clock=SystemClock(), spills=DiskSpill, intake=intake_of_process, each=Processes()
     )

@@ -5,14 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import botocore.session
-
 from regulars.adapters.aws.lake import S3EventLog
 from regulars.adapters.aws.quality import S3Quality
+from regulars.adapters.aws.s3 import s3_client
 from regulars.adapters.contract_files import newest_contracts
 from regulars.adapters.system import SystemClock
 from regulars.application.monitor import Monitor
-from regulars.runtime.compose import s3_config
 from regulars.runtime.settings import contracts_folder, required
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ _LAST_WORDS = timedelta(seconds=30)
 
 def monitor(bucket: str) -> Monitor:
     """The monitor of a bucket, by the contracts packaged with it."""
-    client = botocore.session.get_session().create_client("s3", config=s3_config())
+    client = s3_client()
     return Monitor(
         log=S3EventLog(client, bucket),
         store=S3Quality(client, bucket),

@@ -16,14 +16,13 @@ from regulars.adapters.aws.dynamo import dynamo_client
 from regulars.adapters.aws.lake import S3EventLog
 from regulars.adapters.aws.program import S3ProgramStore
 from regulars.adapters.aws.queue import SqsQueue, sqs_client
+from regulars.adapters.aws.s3 import s3_client
 from regulars.adapters.spill import DiskSpill
 from regulars.adapters.system import RandomIds, SystemClock
-from regulars.application.identity import Identity
 from regulars.application.rebuild import Rebuild
 from regulars.application.reconcile import Reconcile, tonight
-from regulars.application.redrive import LANDED, SCHEDULES, STREAM, Deployment, Redrive
+from regulars.application.redrive import FETCHES, QUEUES, SCHEDULES, STREAM, Deployment, Redrive
 from regulars.domain.errors import PermanentError
-from regulars.runtime.compose import s3_config
 from regulars.runtime.envelopes import landed_keys_of
 from regulars.runtime.settings import optional, program_folder, required
 
@@ -34,23 +33,14 @@ if TYPE_CHECKING:
     from regulars.application.reconcile import ReconcileReport
     from regulars.application.redrive import RedriveReport
 
-QUEUES = ("events", LANDED, "due", "messages", "feedback", STREAM, SCHEDULES)
-"""The dead-letter queues of a stack, without the stack's name and `-dlq`."""
-FETCHES = "fetches"
-"""One that only a stack for a shop on BigCommerce has."""
 _LAST_WORDS = timedelta(seconds=60)
 """Time kept back at the end of a function's life."""
-
-
-def catalogue(table: str) -> DynamoCatalogue:
-    """The catalogue in a table."""
-    return DynamoCatalogue(dynamo_client(), table)
 
 
 @contextmanager
 def rebuild(bucket: str, table: str) -> Iterator[Rebuild]:
     """Rebuild a table from a bucket, with a spill on the local disk that is gone afterwards."""
-    s3 = botocore.session.get_session().create_client("s3", config=s3_config())
+    s3 = s3_client()
     dynamo = dynamo_client()
     with DiskSpill() as spill:
         yield Rebuild(
@@ -101,19 +91,6 @@ def queue_urls(stack: str, *names: str) -> list[str]:
     return [_queue_url(sqs, f"{stack}-{name}") for name in names]
 
 
-def identity(stack: str, bucket: str, table: str) -> Identity:
-    """Explain, split and join identifiers of a deployment. Raises PermanentError when it has no queue of events."""
-    s3 = botocore.session.get_session().create_client("s3", config=s3_config())
-    (events,) = queue_urls(stack, "events")
-    return Identity(
-        store=DynamoCustomerStore(dynamo_client(), table),
-        programs=S3ProgramStore(s3, bucket, program_folder(), clock=SystemClock()),
-        log=S3EventLog(s3, bucket),
-        events=SqsQueue(sqs_client(), events),
-        clock=SystemClock(),
-    )
-
-
 def redrive(stack: str, bucket: str, table: str) -> Callable[..., RedriveReport]:
     """Redrive a stack's dead letters: takes `names` of queues and `dry_run`."""
     sqs, session = sqs_client(), botocore.session.get_session()
@@ -129,7 +106,7 @@ def redrive(stack: str, bucket: str, table: str) -> Callable[..., RedriveReport]
         },
         due=SqsQueue(sqs, _queue_url(sqs, f"{stack}-due")),
         stream=DynamoTableStream(session.create_client("dynamodbstreams")),
-        log=S3EventLog(session.create_client("s3", config=s3_config()), bucket),
+        log=S3EventLog(s3_client(), bucket),
         store=DynamoCustomerStore(dynamo_client(), table),
         clock=SystemClock(),
         keys_of=landed_keys_of,

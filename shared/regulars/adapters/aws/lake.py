@@ -52,7 +52,7 @@ def as_ours(error: ClientError, what: str) -> TransientError | PermanentError:
 
 
 class S3EventLog:
-    """`EventLog` in one bucket. `client` is a boto3 S3 client with its own bounded retries."""
+    """`EventLog` in one bucket. `client` is an S3 client with its own bounded retries."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
