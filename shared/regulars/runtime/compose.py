@@ -16,8 +16,6 @@ from regulars.runtime.settings import contracts_folder, optional, pairs, program
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from botocore.config import Config
-
     from regulars.adapters.aws.program import S3ProgramStore
     from regulars.adapters.aws.secrets import SecretsManager
     from regulars.application.collect.service import Collect
@@ -39,14 +37,13 @@ if TYPE_CHECKING:
 def ingest() -> Callable[[Sequence[tuple[str, str]]], IngestReport]:
     """Ingest into the bucket BUCKET_NAME, by the contracts and sources packaged with it, with the products of the table
     TABLE_NAME: takes (message id, body) pairs."""
-    import boto3
-
     from regulars.adapters.aws.dynamo import dynamo_client
     from regulars.adapters.aws.lake import S3EventLog
+    from regulars.adapters.aws.s3 import s3_client
     from regulars.adapters.bots import CrawlerList
     from regulars.application.ingest import ingest as use_case
 
-    client = boto3.client("s3", config=s3_config())
+    client = s3_client()
     return partial(
         use_case,
         log=S3EventLog(client, required("BUCKET_NAME")),
@@ -111,16 +108,15 @@ def collect(snippet: Path, document: Path, analytics: Path) -> Collect:
 
 def update_customers() -> UpdateCustomers:
     """Fold what lands in the bucket BUCKET_NAME into the table TABLE_NAME."""
-    import boto3
-
     from regulars.adapters.aws.catalogue import DynamoCatalogue
     from regulars.adapters.aws.customers import DynamoCustomerStore
     from regulars.adapters.aws.dynamo import dynamo_client
     from regulars.adapters.aws.lake import S3EventLog
+    from regulars.adapters.aws.s3 import s3_client
     from regulars.adapters.system import RandomIds
     from regulars.application.update_customers import UpdateCustomers
 
-    client = boto3.client("s3", config=s3_config())
+    client = s3_client()
     bucket, table = required("BUCKET_NAME"), required("TABLE_NAME")
     dynamo = dynamo_client()
     return UpdateCustomers(
@@ -134,11 +130,10 @@ def update_customers() -> UpdateCustomers:
 
 def evaluate_customers() -> EvaluateCustomers:
     """Evaluate the customers of the table TABLE_NAME; relay to EVENTS_QUEUE_URL and MESSAGES_QUEUE_URL."""
-    import botocore.session
-
     from regulars.adapters.aws.customers import DynamoCustomerStore
     from regulars.adapters.aws.dynamo import dynamo_client
     from regulars.adapters.aws.queue import SqsQueue, sqs_client
+    from regulars.adapters.aws.s3 import s3_client
     from regulars.adapters.system import RandomIds, SystemClock
     from regulars.application.evaluate_customers import EvaluateCustomers
     from regulars.application.outbox import Relay
@@ -146,7 +141,7 @@ def evaluate_customers() -> EvaluateCustomers:
     store = DynamoCustomerStore(dynamo_client(), required("TABLE_NAME"))
     sqs = sqs_client()
     ids = RandomIds()
-    s3 = botocore.session.get_session().create_client("s3", config=s3_config())
+    s3 = s3_client()
     return EvaluateCustomers(
         store=store,
         programs=_programs(s3, required("BUCKET_NAME")),
@@ -179,14 +174,13 @@ def tick() -> Callable[[], int]:
 
 def refresh() -> Callable[[], RefreshReport]:
     """Refresh the parameters in BUCKET_NAME from the table TABLE_NAME."""
-    import botocore.session
-
     from regulars.adapters.aws.customers import DynamoCustomerStore
     from regulars.adapters.aws.dynamo import dynamo_client
+    from regulars.adapters.aws.s3 import s3_client
     from regulars.adapters.system import SystemClock
     from regulars.application.refresh import refresh as use_case
 
-    s3 = botocore.session.get_session().create_client("s3", config=s3_config())
+    s3 = s3_client()
     return partial(
         use_case,
         store=DynamoCustomerStore(dynamo_client(), required("TABLE_NAME")),
@@ -197,15 +191,14 @@ def refresh() -> Callable[[], RefreshReport]:
 
 def announce() -> Callable[[], RefreshReport]:
     """Bring up whom the parameters in BUCKET_NAME may move, of the table TABLE_NAME, through DUE_QUEUE_URL."""
-    import botocore.session
-
     from regulars.adapters.aws.customers import DynamoCustomerStore
     from regulars.adapters.aws.dynamo import dynamo_client
     from regulars.adapters.aws.queue import SqsQueue, sqs_client
+    from regulars.adapters.aws.s3 import s3_client
     from regulars.adapters.system import SystemClock
     from regulars.application.refresh import announce as use_case
 
-    s3 = botocore.session.get_session().create_client("s3", config=s3_config())
+    s3 = s3_client()
     return partial(
         use_case,
         store=DynamoCustomerStore(dynamo_client(), required("TABLE_NAME")),
@@ -326,13 +319,6 @@ def _programs(s3: Any, bucket: str) -> S3ProgramStore:
     return S3ProgramStore(s3, bucket, folder, clock=SystemClock())
 
 
-def s3_config() -> Config:
-    """A few tries; then the queue, or the operator, brings the work again."""
-    from botocore.config import Config
-
-    return Config(retries={"mode": "standard", "total_max_attempts": 4}, read_timeout=20)
-
-
 def receive_orders() -> ReceiveOrders:
     """Signed webhooks into the queue EVENTS_QUEUE_URL; ORDER_SECRET_PREFIX and a source's name call its secret.
 
@@ -379,13 +365,12 @@ def fetch_shop() -> Callable[[Sequence[tuple[str, str]]], FetchReport]:
 def replay_bad(bucket: str) -> Callable[..., ReplayReport]:
     """Replay the bad rows of a bucket: takes `selection` and `dry_run`. An operator's command, not a function;
     SHOP_CURRENCY (optional) as receive_orders has it."""
-    import boto3
-
     from regulars.adapters.aws.lake import S3EventLog
+    from regulars.adapters.aws.s3 import s3_client
     from regulars.adapters.bots import CrawlerList
     from regulars.application.replay_bad import all_normalisers
     from regulars.application.replay_bad import replay_bad as use_case
 
-    log = S3EventLog(boto3.client("s3", config=s3_config()), bucket)
+    log = S3EventLog(s3_client(), bucket)
     normalisers = all_normalisers(shop_currency=optional("SHOP_CURRENCY", "") or None)
     return partial(use_case, log=log, replays=log, bots=CrawlerList(), intake=intake(), normalisers=normalisers)
