@@ -16,7 +16,17 @@ from regulars.domain.event_nodes import SPLIT, nodes_of
 from regulars.domain.events import Event, EventType, Trust, event_id_of
 from regulars.domain.facts import Fact, fact_of, link_fact, others_of
 from regulars.domain.identity import NodeKind, node_id
-from regulars.domain.links import DEFAULT_LIMITS, NO_LINKS, IdentityRules, Limit, Links, linked, links_merged, partition
+from regulars.domain.links import (
+    DEFAULT_LIMITS,
+    NO_LINKS,
+    IdentityRules,
+    Limit,
+    Links,
+    component,
+    linked,
+    links_merged,
+    partition,
+)
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile, fold, links_after
 from tests.strategies import START, distinct_events
@@ -126,3 +136,20 @@ def test_a_bulk_of_facts_links_as_one_by_one(said: list[tuple[str, str, int]]) -
     for fact in facts:
         one_by_one = links_after(one_by_one, fact)
     assert fold(Profile(), facts, {}).links == one_by_one
+
+
+@given(edges)
+def test_every_member_finds_the_same_customer(said: list[tuple[str, str, int]]) -> None:
+    """Wherever one starts, and whether all is known or read step by step."""
+    links = graph(said)
+    rules = IdentityRules()
+    found = partition(links, rules)
+    assert sorted(node for members in found.values() for node in members) == sorted(links)
+    for members in found.values():
+        for node in members:
+            known: dict[str, frozenset[str]] = {}
+            missing = frozenset({node})
+            while missing:
+                known |= {other: rules.neighbours(other, links.get(other, NO_LINKS)) for other in missing}
+                reached, missing = component(node, known)
+            assert reached == members

@@ -128,3 +128,23 @@ def test_the_evidence_is_the_first_event_and_the_last_week() -> None:
         (link,) = links.known.values()
         assert (link.at, link.event) == (early, "b")
         assert link.week == linked(NO_LINKS, (BROWSER,), late, "a").known[BROWSER].week
+
+
+def test_an_account_and_a_guest_on_one_computer_are_two_people() -> None:
+    """Logged in, then her husband orders as a guest with his own address: the computer is nobody's."""
+    links = graph((ANN, BROWSER), (ANN, "e_ann"), ("e_husband", BROWSER))
+    assert people(links) == {frozenset({ANN, "e_ann"})}
+
+
+def test_an_account_and_its_own_address_on_one_computer_are_one() -> None:
+    links = graph((ANN, BROWSER), (ANN, "e_ann"), ("e_ann", BROWSER))
+    assert people(links) == {frozenset({ANN, "e_ann", BROWSER})}
+
+
+def test_a_device_belongs_to_whom_its_browsers_belong() -> None:
+    """One person's two browsers on it: hers; two people's: nobody's, and each keeps the own browser."""
+    own = graph((ANN, "a_1"), (ANN, "a_2"), ("a_1", "d_1"), ("a_2", "d_1"))
+    assert people(own) == {frozenset({ANN, "a_1", "a_2", "d_1"})}
+    shared = graph((ANN, "a_1"), (BOB, "a_2"), ("a_1", "d_1"), ("a_2", "d_1"))
+    assert people(shared) == {frozenset({ANN, "a_1"}), frozenset({BOB, "a_2"})}
+    assert people(graph(("a_1", "d_1"))) == {frozenset({"a_1", "d_1"})}

@@ -161,3 +161,36 @@ def test_a_refusal_stamped_on_every_call_is_written_once() -> None:
     world.send(world.event("Page Viewed", type=EventType.PAGE, anonymous_id="b1", **stamped))
     assert status_of(world) == "denied"
     assert world.store.heads([BROWSER])[BROWSER] == versions
+
+
+def test_a_guest_on_somebodys_computer_does_not_get_her_mail() -> None:
+    """Simona was logged in; then her husband orders as a guest. The computer is nobody's, and she is told."""
+    world = World()
+    world.send(*world.sign_up("ann@example.com"), login(world))
+    world.send(*(world.event("Product Viewed", user_id=None, anonymous_id="b1") for _ in range(2)))
+    assert world.customer().root == world.customer_of_node(BROWSER).root
+    order = world.order("guest", user_id=None, anonymous_id="b1", traits={"email": "husband@example.com"})
+    world.send(order)
+    assert world.customer_of_node(BROWSER).root == BROWSER
+    address = world.customer().address("email")
+    assert address is not None
+    assert address.text == "ann@example.com"
+    assert "active" not in world.segments("ann")
+
+
+def test_who_has_too_many_identifiers_is_looked_at_again() -> None:
+    """Beyond fifty identifiers each stands alone; what was decided of all together does not stay for ever."""
+    world = World()
+    world.send(world.order("o1"))
+    names = [f"u{number}" for number in range(12)]
+    for number, name in enumerate(names):
+        for address in (f"a{number // 4}@example.com", f"a{(number + 1) // 4}@example.com"):
+            world.send(world.event("", type=EventType.IDENTIFY, user_id=name, traits={"email": address}))
+    world.send(world.event("", type=EventType.IDENTIFY, traits={"email": "a0@example.com"}))
+    together = world.customer()
+    assert {world.customer(name).root for name in names} == {together.root}
+    assert "active" in world.segments()
+    for name in names:
+        world.send(*(world.event("Page Viewed", user_id=name, anonymous_id=f"{name}-{n}") for n in range(4)))
+    assert {world.customer(name).root for name in names} == {user(name) for name in names}
+    assert [name for name in ("ann", *names) if world.segments(name)] == ["ann"]

@@ -87,20 +87,20 @@ class EvaluateCustomers:
         fragments = [change for change in changes if isinstance(change, FragmentChange)]
         outboxes = [(change.id, change.node) for change in changes if isinstance(change, OutboxChange)]
         rules = self._programs.current().identity
-        left = {change.id: let_go(change, rules) for change in fragments}
-        nodes = {change.node for change in fragments}.union(*left.values())
-        nearby = Neighbourhood(self._store, nodes, links_of(fragments), rules)
+        nearby = Neighbourhood(self._store, {change.node for change in fragments}, links_of(fragments), rules)
+        lost = let_go(fragments, nearby, rules)
         tasks: dict[str, _Task] = {}
         for change in fragments:
             members = nearby.members(change.node)
             task = tasks.setdefault(strongest(members), _Task(members, nearby.addresses - members))
             task.changes.append(change)
             task.ids.append(change.id)
-        for id_, node in [(id_, node) for id_, nodes in left.items() for node in sorted(nodes)]:
-            members = nearby.members(node)
-            task = tasks.setdefault(strongest(members), _Task(members, nearby.addresses - members))
-            task.whole = task.whole or SPLIT
-            task.ids.append(id_)
+        for change in fragments:
+            for node in sorted(lost.get(change.node, ())):
+                members = nearby.members(node)
+                task = tasks.setdefault(strongest(members), _Task(members, nearby.addresses - members))
+                task.whole = task.whole or SPLIT
+                task.ids.append(change.id)
         failed, written = self._run(tasks, nearby)
         relayed, unrelayed = self._relay(outboxes)
         return EvaluationReport(frozenset(failed | unrelayed), len(tasks), written, relayed)

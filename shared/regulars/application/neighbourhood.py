@@ -7,11 +7,11 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from regulars.domain.identity import strongest
-from regulars.domain.links import NO_LINKS, component
+from regulars.domain.links import NO_LINKS, Links, component
 from regulars.domain.profile import Profile, links_after
 
 if TYPE_CHECKING:
-    from regulars.domain.links import IdentityRules, Links
+    from regulars.domain.links import IdentityRules
     from regulars.domain.stored import FragmentChange, Head
     from regulars.ports import CustomerStore
 
@@ -23,21 +23,40 @@ class Neighbourhood:
     """
 
     def __init__(
-        self, store: CustomerStore, nodes: Iterable[str], links: Mapping[str, Links], rules: IdentityRules
+        self,
+        store: CustomerStore,
+        nodes: Iterable[str],
+        links: Mapping[str, Links],
+        rules: IdentityRules,
+        heads: Mapping[str, Head] | None = None,
     ) -> None:
-        self.heads: dict[str, Head] = {}
+        """`heads`: what has been read already."""
+        self.heads: dict[str, Head] = dict(heads or {})
         self._store = store
         self._rules = rules
-        self._neighbours = {node: rules.neighbours(node, known) for node, known in links.items()}
+        self._neighbours = {node: rules.neighbours(node, head.links) for node, head in self.heads.items()}
+        self._neighbours |= {node: rules.neighbours(node, known) for node, known in links.items()}
         self._members: dict[str, frozenset[str]] = {}
+        self.look(nodes)
+
+    def look(self, nodes: Iterable[str]) -> None:
+        """Read what is needed to know the customers of these nodes."""
         start = sorted(nodes)
-        self._read(start)
+        if unread := [node for node in start if node not in self.heads]:
+            self._read(unread)
         missing = self._missing(start)
         while missing:
             self._read(sorted(missing))
             missing = self._missing(start)
-        self.addresses = frozenset([node for node in self.heads if node[0] in "ep"])
+
+    @property
+    def addresses(self) -> frozenset[str]:
         """The nodes read that are e-mail addresses or telephone numbers."""
+        return frozenset([node for node in self.heads if node[0] in "ep"])
+
+    def otherwise(self, links: Mapping[str, Links], nodes: Iterable[str]) -> Neighbourhood:
+        """The same where some nodes' links are others, as far as the customers of `nodes` go."""
+        return Neighbourhood(self._store, nodes, links, self._rules, self.heads)
 
     def members(self, node: str) -> frozenset[str]:
         """The nodes of the customer that a node belongs to."""
@@ -80,17 +99,35 @@ def links_of(changes: Sequence[FragmentChange]) -> dict[str, Links]:
     return {change.node: _after(change) for change in changes if _of_profile(change)}
 
 
-def let_go(change: FragmentChange, rules: IdentityRules) -> frozenset[str]:
-    """The nodes that were one with a changed node until it changed, and are not any more: a link was cut, or there are
-    too many now. Nothing else tells them."""
-    if not _of_profile(change):
-        return frozenset()
-    if change.applied is not None and not any(fact.links or fact.cuts for fact in change.applied):
-        return frozenset()
-    after = rules.neighbours(change.node, _after(change))
+def let_go(changes: Sequence[FragmentChange], nearby: Neighbourhood, rules: IdentityRules) -> dict[str, frozenset[str]]:
+    """For each changed node the nodes that were one customer with it, or with one linked to it, and are not any more: a
+    link was cut, there are too many now, or a browser turns out to be two people's. Nothing else tells them."""
+    first: dict[str, FragmentChange] = {}
+    for change in changes:
+        if _of_profile(change):
+            first.setdefault(change.node, change)
+    now = links_of(changes)
+    lost: dict[str, frozenset[str]] = {}
+    for node, change in first.items():
+        before, after = _before(change, now[node]), now[node]
+        was, is_ = rules.neighbours(node, before), rules.neighbours(node, after)
+        if was == is_:
+            continue
+        concerned = {node} | was | is_
+        nearby.look(concerned)
+        earlier = nearby.otherwise({**now, node: before}, concerned)
+        gone = frozenset().union(*(earlier.members(other) - nearby.members(other) for other in concerned))
+        nearby.look(gone)
+        lost[node] = gone
+    return lost
+
+
+def _before(change: FragmentChange, after: Links) -> Links:
+    """The links before a change; where nobody knows (a change in bulk), all that there are, as if none were over a
+    limit."""
     if isinstance(change.before, Profile):
-        return rules.neighbours(change.node, change.before.links) - after
-    return frozenset(_after(change).known) - after if change.applied is None else frozenset()
+        return change.before.links
+    return NO_LINKS if change.applied is not None or change.version == 1 else Links(after.known)
 
 
 def _of_profile(change: FragmentChange) -> bool:

@@ -22,6 +22,10 @@ MAX_NODES = 50
 MAX_LINKS_OF_KIND = 20
 """An identifier keeps at most this many links to identifiers of one kind, those seen last."""
 MAX_CUTS = 100
+_WEAK = "ad"
+"""Browsers and devices: they name nobody by themselves."""
+_PERSONAL = "uepl"
+"""Kinds of which two tell two people, where nothing but a browser says that they are one."""
 _DAYS_A_WEEK = 7
 
 
@@ -204,22 +208,108 @@ def component(start: str, neighbours: Mapping[str, frozenset[str]]) -> tuple[fro
     `neighbours` holds what `IdentityRules.neighbours` says of the nodes known so far. Call again with more until
     nothing is missing.
     """
-    members: set[str] = set()
-    missing: set[str] = set()
-    waiting = [start]
-    while waiting:
-        node = waiting.pop()
-        if node in members:
-            continue
-        if node not in neighbours:
-            missing.add(node)
-            continue
-        members.add(node)
-        if len(members) > MAX_NODES:
-            return frozenset({start}), frozenset()
-        # One that is not known yet may turn out not to want this one.
-        waiting += [other for other in neighbours[node] if other not in neighbours or node in neighbours[other]]
-    return frozenset(members) or frozenset({start}), frozenset(missing)
+    graph = _Graph(neighbours)
+    members = graph.customer(start)
+    if len(members) > MAX_NODES:
+        return frozenset({start}), frozenset()
+    return frozenset(members), frozenset(graph.missing)
+
+
+class _Graph:
+    """Who belongs together. What names a person (user, address, card, customer number) joins what it is linked to. A
+    browser or a device joins as well, and may join two persons' names, unless these say that they are two: an account
+    with an address and a guest with another one on the same computer.
+
+    `missing` collects nodes that were asked for and are not known.
+    """
+
+    def __init__(self, neighbours: Mapping[str, frozenset[str]]) -> None:
+        self._neighbours = neighbours
+        self._cores: dict[str, frozenset[str]] = {}
+        self.missing: set[str] = set()
+
+    def customer(self, start: str) -> set[str]:
+        """The nodes of `start`'s customer; more than MAX_NODES where there are too many."""
+        members: set[str] = set()
+        waiting = [start]
+        while waiting and len(members) <= MAX_NODES:
+            node = waiting.pop()
+            if node in members:
+                continue
+            if node[0] not in _WEAK:
+                members.add(node)
+                waiting += self._edges(node, weak=False)
+                waiting += [weak for weak in self._edges(node, weak=True) if not self._is_two_peoples({weak})]
+                continue
+            group = self._group(node)
+            members |= group
+            if not self._is_two_peoples(group):
+                waiting += self._named(group) if self._edges(node, weak=False) else self._beside(group)
+                waiting += [bare for bare in self._bare_beside(node) if not self._is_two_peoples(self._group(bare))]
+        return members
+
+    def _group(self, node: str) -> set[str]:
+        """A browser or device by itself where it names somebody; else all that hang together and name nobody."""
+        return {node} if self._edges(node, weak=False) else self._closure(node, weak=True)
+
+    def _bare_beside(self, node: str) -> list[str]:
+        """Browsers and devices next to one that names somebody, and name nobody themselves."""
+        if not self._edges(node, weak=False):
+            return []
+        return [other for other in self._edges(node, weak=True) if not self._edges(other, weak=False)]
+
+    def _beside(self, group: set[str]) -> list[str]:
+        """The browsers and devices next to a group that names nobody, which do."""
+        beside = {other for node in group for other in self._edges(node, weak=True)} - group
+        return [other for other in beside if not self._is_two_peoples({other})]
+
+    def _named(self, group: set[str]) -> set[str]:
+        """Whom a group's browsers and devices are linked to; a group that names nobody, through those beside it."""
+        direct = {named for node in group for named in self._edges(node, weak=False)}
+        if direct:
+            return direct
+        beside = {other for node in group for other in self._edges(node, weak=True)}
+        return {named for node in beside for named in self._edges(node, weak=False)}
+
+    def _is_two_peoples(self, group: set[str]) -> bool:
+        """Whether those whom a group names have identifiers of one kind each, and not the same."""
+        cores = {self._core(named) for named in self._named(group)}
+        kinds = [node[0] for core in cores for node in {other[0]: other for other in core}.values()]
+        return any(kinds.count(kind) > 1 for kind in _PERSONAL)
+
+    def _core(self, node: str) -> frozenset[str]:
+        """What hangs together with a person's node without any browser or device."""
+        if node not in self._cores:
+            core = frozenset(self._closure(node, weak=False))
+            self._cores.update(dict.fromkeys(core, core))
+        return self._cores[node]
+
+    def _closure(self, start: str, *, weak: bool) -> set[str]:
+        """Everything of one sort that hangs together with `start`: persons' nodes, or weak ones that name nobody."""
+        found: set[str] = set()
+        waiting = [start]
+        while waiting and len(found) <= MAX_NODES:
+            node = waiting.pop()
+            if node not in found and not (weak and self._edges(node, weak=False)):
+                found.add(node)
+                waiting += self._edges(node, weak=weak)
+        return found
+
+    def _edges(self, node: str, *, weak: bool) -> set[str]:
+        """The neighbours of one sort that want each other. One that is not known yet is asked for."""
+        theirs = self._neighbours.get(node)
+        if theirs is None:
+            self.missing.add(node)
+            return set()
+        found = set()
+        for other in theirs:
+            if (other[0] in _WEAK) is weak:
+                back = self._neighbours.get(other)
+                if back is None:
+                    self.missing.add(other)
+                elif node in back:
+                    found.add(other)
+        return found
 
 
 def partition(links: Mapping[str, Links], rules: IdentityRules) -> dict[str, frozenset[str]]:
