@@ -15,9 +15,13 @@ from regulars.domain.events import EventType, Trust, event_id_of
 from regulars.domain.facts import fact_of
 from regulars.domain.identity import NodeKind, node_id
 from regulars.domain.instants import to_millis
+from regulars.domain.orders import entry_of
 from regulars.domain.orders_payload import order_event
+from tests.collecting import NOW
 from tests.importing.samples import LINES, WRITERS, Importer, as_csv, as_jsonl, lines, orders_by_id
 from tests.lake_samples import NOON
+from tests.webhooks import SHOPIFY_ORDER, Shops
+from tests.world import World
 
 FORMATS = sorted(WRITERS)
 
@@ -49,7 +53,7 @@ def test_lines_become_orders_of_the_till_on_the_loyalty_card(run: Importer, kind
 ORDERS: dict[str, Any] = {
     "version": 1,
     "kind": "orders",
-    "source": "shopify-main",
+    "source": "shop",
     "fields": {
         "order_id": "id",
         "version": "rev",
@@ -95,7 +99,7 @@ def an_order(number: int = 1, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_an_order_is_the_event_that_its_webhook_makes(run: Importer, kind: str) -> None:
+def test_an_order_is_the_event_that_a_generic_order_makes(run: Importer, kind: str) -> None:
     """All of it but for trust, receipt, and what says that it was imported."""
     run.rows(ORDERS, [an_order()], kind)
     body = {
@@ -120,12 +124,35 @@ def test_an_order_is_the_event_that_its_webhook_makes(run: Importer, kind: str) 
         ],
     }
     (imported,) = run.events()
-    signed = order_event(orjson.dumps(body), source="shopify-main", received_at=NOON)
+    signed = order_event(orjson.dumps(body), source="shop", received_at=NOON)
     for name in ("event_id", "message_id", "type", "name", "user_id", "timestamp", "original_timestamp", "properties",
                  "traits"):  # fmt: skip
         assert getattr(imported, name) == getattr(signed, name), name
     assert imported.context == {"channel": "import"} | signed.context
     assert fact_of(imported, currency="EUR").order == fact_of(signed, currency="EUR").order  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("import_first", [True, False])
+def test_an_order_from_a_shop_systems_webhook_and_from_an_import_counts_once(
+    tmp_path: Path, *, import_first: bool
+) -> None:
+    """They are two events of one order, of the same change of it; the shop system's own has the higher version."""
+    run = Importer(tmp_path, now=NOW)
+    order = {"id": SHOPIFY_ORDER["id"], "placed": SHOPIFY_ORDER["processed_at"], "mail": "ada@example.com",
+             "changed": SHOPIFY_ORDER["updated_at"], "state": "paid", "total": "99.00"}  # fmt: skip
+    fields = {"order_id": "id", "placed_at": "placed", "updated_at": "changed", "status": "state", "total": "total",
+              "email": "mail"}  # fmt: skip
+    run.rows({"version": 1, "kind": "orders", "source": "shopify-main", "currency": "EUR", "fields": fields}, [order])
+    (imported,) = run.events()
+    (told,) = Shops().told("shopify-main", SHOPIFY_ORDER, "orders/create")
+    assert imported.event_id != told.event_id
+    assert imported.properties["version"] <= told.properties["version"]
+    world = World(now=NOW)
+    for event in (imported, told) if import_first else (told, imported):
+        world.send(event)
+    customer = world.customer_of_node(node_id(NodeKind.EMAIL, "ada@example.com"))
+    (entry,) = customer.book.entries.values()
+    assert entry == entry_of(told.properties)
 
 
 def test_versions_of_an_order_are_events_of_their_own(run: Importer) -> None:

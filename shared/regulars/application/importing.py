@@ -1,4 +1,4 @@
-"""Import files: rows become the events that a webhook would have made, and go into the lake as history.
+"""Import files: rows become events as generic orders and collect make them, and go into the lake as history.
 
 Three passes, of which each holds a small part of the files in memory at a time: rows are put aside by what they belong
 to (an order's lines may lie anywhere), each of those becomes events, which are put aside by customer; whole customers

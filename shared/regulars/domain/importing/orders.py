@@ -1,5 +1,8 @@
 """Rows to orders: one row an order, or one row a product of it; the document is the one that a webhook makes.
 
+A generic order and its row are one event (same source, order and version). What a shop system's own webhook tells is
+another event of the same order; the highest version counts.
+
 Rows of many orders are translated together, a column at a time: an order's rows lie next to each other, so what it says
 of a field is a stretch of that column.
 """
