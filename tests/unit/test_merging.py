@@ -194,3 +194,34 @@ def test_who_has_too_many_identifiers_is_looked_at_again() -> None:
         world.send(*(world.event("Page Viewed", user_id=name, anonymous_id=f"{name}-{n}") for n in range(4)))
     assert {world.customer(name).root for name in names} == {user(name) for name in names}
     assert [name for name in ("ann", *names) if world.segments(name)] == ["ann"]
+
+
+def test_a_split_forgets_nothing_of_what_the_part_had_heard() -> None:
+    """Both were welcomed, then taken for one, then told apart; neither is welcomed again."""
+    world = World()
+    world.send(*world.sign_up("ann@example.com"), *world.sign_up("bob@example.com", user_id="bob"))
+    world.advance(world.clock.instant + timedelta(hours=1))
+    shared = node_id(NodeKind.EMAIL, "both@example.com")
+    for name in ("ann", "bob"):
+        world.send(world.event("", type=EventType.IDENTIFY, user_id=name, traits={"email": "both@example.com"}))
+    assert world.customer("bob").root == world.customer("ann").root
+    for name in ("ann", "bob"):
+        world.send(world.event("", type=EventType.IDENTIFY, user_id=name, traits={"email": f"{name}2@example.com"}))
+        world.send(word(world, SPLIT, user(name), shared))
+    assert world.customer("bob").root != world.customer("ann").root
+    world.advance(world.clock.instant + timedelta(days=2))
+    assert world.sent() == ["welcome", "welcome"]
+
+
+def test_a_cart_that_two_carts_became_is_not_reminded_of_again() -> None:
+    """One in a browser, three days later one in the account, reminded; then a login on that browser."""
+    world = World()
+    product = {"product_id": "p1", "price": 5}
+    world.send(world.event("Product Added", user_id=None, anonymous_id="b1", properties=product))
+    world.advance(world.clock.instant + timedelta(days=3))
+    world.send(*world.sign_up(), world.event("Product Added", properties=product))
+    world.advance(world.clock.instant + timedelta(hours=2))
+    assert world.sent().count("abandoned_cart") == 1
+    world.send(login(world))
+    world.advance(world.clock.instant + timedelta(days=1))
+    assert world.sent().count("abandoned_cart") == 1

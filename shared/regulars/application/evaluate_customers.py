@@ -23,7 +23,7 @@ from regulars.domain.facts import DENIED, Fact
 from regulars.domain.identity import strongest
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
-from regulars.domain.state import CustomerState, states_merged
+from regulars.domain.state import CustomerState, revived, states_merged, tombstone
 from regulars.domain.stored import Change, FragmentChange, Head, OutboxChange
 from regulars.ports import Part
 
@@ -181,8 +181,8 @@ class EvaluateCustomers:
         self._store.put_state(root, after, expected=stored.version if stored else 0, owner=self._ids.new())
         for node in absorbed:
             old = heads[node].state
-            tombstone = CustomerState(merged_into=root)
-            self._store.put_state(node, tombstone, expected=old.version if old else 0, owner=self._ids.new())
+            left = tombstone(old.value if old else CustomerState(), root)
+            self._store.put_state(node, left, expected=old.version if old else 0, owner=self._ids.new())
         return 1 + len(absorbed)
 
 
@@ -220,10 +220,11 @@ def _part(change: FragmentChange) -> str:
 def _state_of(root: str, members: frozenset[str], heads: dict[str, Head]) -> tuple[CustomerState, list[str]]:
     """The customer's state, with the states of nodes that were customers of their own until now, and which those are.
 
-    A root that was merged into another and now stands alone again (a link was ruled out) begins anew.
+    A root that was merged into another and now stands alone again (a link was ruled out) begins anew, but remembers
+    what it had heard of.
     """
     head = heads[root].state
-    state = head.value if head and head.value.merged_into is None else CustomerState()
+    state = revived(head.value if head else None)
     absorbed = []
     for node in sorted(members - {root}):
         other = heads[node].state

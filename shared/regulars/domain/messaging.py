@@ -15,6 +15,8 @@ from regulars.domain.sends import Channel, SendRecord, send_key, send_record_to_
 from regulars.domain.state import CustomerState, Pending
 
 Check = dict[str, Any]
+_TOLD = ":"
+"""Between a campaign's name, which has none, and the digest of an occasion that was decided with an address."""
 
 
 def decide_message(
@@ -34,7 +36,7 @@ def decide_message(
     node = address.node if address else customer.root
     occurrence = _occurrence(campaign, customer)
     occasion = occasion_of(campaign, occurrence, reachable=address is not None)
-    if occasion in state.decided:
+    if occasion in state.decided or _told_of_cart(campaign, customer, state):
         return None
     state.decided[occasion] = now
     key = send_key(campaign=campaign.name, address_node=node, occurrence=occurrence)
@@ -72,8 +74,17 @@ def decide_message(
 def occasion_of(campaign: Campaign, occurrence: str, *, reachable: bool) -> str:
     """What a customer is decided about once. Not the address: who has two, because two customers turned out to be one
     or because it changed, hears of an occasion once. That there was none at all is decided separately."""
-    said = f"{campaign.name}\n{occurrence}\n{reachable}"
-    return hashlib.sha256(said.encode()).hexdigest()[:32]
+    digest = hashlib.sha256(occurrence.encode()).hexdigest()[:24]
+    return f"{campaign.name}{_TOLD if reachable else '?'}{digest}"
+
+
+def _told_of_cart(campaign: Campaign, customer: Customer, state: CustomerState) -> bool:
+    """Whether the campaign spoke of this cart under another key: two carts became one, and nothing was put in since."""
+    touched = customer.profile.cart.touched_at
+    if campaign.once_per is not OncePer.CART or touched is None:
+        return False
+    told = campaign.name + _TOLD
+    return any(at >= touched for key, at in state.decided.items() if key.startswith(told))
 
 
 def _occurrence(campaign: Campaign, customer: Customer) -> str:

@@ -109,6 +109,18 @@ class CustomerState:
         )
 
 
+def tombstone(state: CustomerState, root: str) -> CustomerState:
+    """What is left where a customer was taken over by `root`: what it had heard of, should the two be parted again."""
+    return CustomerState(clock=state.clock, decided=dict(state.decided), sends=list(state.sends), merged_into=root)
+
+
+def revived(state: CustomerState | None) -> CustomerState:
+    """Where a node that stands alone begins: as it is; anew where it was taken over, but for what it had heard of."""
+    if state is None or state.merged_into is None:
+        return state or CustomerState()
+    return CustomerState(clock=state.clock, decided=dict(state.decided), sends=list(state.sends))
+
+
 def _comes_nearer(instant: datetime | None, stored: datetime | None) -> bool:
     return instant is not None and (stored is None or instant < stored)
 
