@@ -79,12 +79,11 @@ def occasion_of(campaign: Campaign, occurrence: str, *, reachable: bool) -> str:
 
 
 def _told_of_cart(campaign: Campaign, customer: Customer, state: CustomerState) -> bool:
-    """Whether the campaign spoke of this cart under another key: two carts became one, and nothing was put in since."""
-    touched = customer.profile.cart.touched_at
-    if campaign.once_per is not OncePer.CART or touched is None:
+    """Whether the campaign spoke of this cart under another key: two carts, each with a beginning of its own, are one."""
+    if campaign.once_per is not OncePer.CART:
         return False
-    told = campaign.name + _TOLD
-    return any(at >= touched for key, at in state.decided.items() if key.startswith(told))
+    since, told = customer.cart_since(), campaign.name + _TOLD
+    return since is not None and any(at >= since for key, at in state.decided.items() if key.startswith(told))
 
 
 def _occurrence(campaign: Campaign, customer: Customer) -> str:
