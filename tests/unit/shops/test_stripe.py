@@ -72,6 +72,20 @@ def test_a_charge_without_a_payment_intent_is_its_own_order() -> None:
     assert event.properties["order_id"] == "ch_1"
 
 
+@pytest.mark.parametrize("payment", ["pi_1", None])
+def test_money_that_is_only_reserved_is_no_order_until_it_is_captured(payment: str | None) -> None:
+    """Neither when it is authorised nor when the authorisation is released, which Stripe tells as a refund."""
+    authorised = {**CHARGE, "payment_intent": payment, "captured": False, "amount_captured": 0, "amount_refunded": 0}
+    released = {**authorised, "amount_refunded": 9900, "refunded": True}
+    captured = {**authorised, "captured": True, "amount_captured": 9900}
+    shops = Shops()
+    for body in (stripe_event("charge.succeeded", authorised), stripe_event("charge.refunded", released)):
+        reply = shops.post("stripe", body)
+        assert (reply.status, reply.counters, shops.stored()) == (200, {"WebhooksNotTaken": 1}, ([], []))
+    book = book_of(shops.told("stripe", stripe_event("charge.captured", captured, created=1795339750)))
+    assert [(entry.status, entry.net_minor) for entry in book.entries.values()] == [("paid", 9900)]
+
+
 def test_a_card_at_the_till_is_a_store() -> None:
     body = stripe_event("charge.succeeded", {**CHARGE, "payment_method_details": {"type": "card_present"}})
     assert Shops().told("stripe", body)[0].properties["channel"] == "store"

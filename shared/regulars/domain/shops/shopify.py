@@ -2,6 +2,7 @@
 
 `total_price` is what was charged at first and stays after a cancel or a refund; `current_total_price` goes down with
 refunds. What the shop keeps is `total_price` less the successful refund transactions: one of the two ways, never both.
+Refunds may be written in the currency that the shopper saw: only then the difference of the two totals counts.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def _order(delivery: Delivery, doc: Doc) -> list[Event]:
         "status": _status(doc),
         "currency": code,
         "total": amount(doc.get("total_price"), code, "total_price"),
-        "refunded": sum((refunded(refund, code) for refund in objects(doc.get("refunds"))), Decimal(0)),
+        "refunded": _given_back(doc, code),
         "discount": amount(doc.get("total_discounts"), code, "total_discounts"),
         "tax": amount(doc.get("total_tax"), code, "total_tax"),
         "shipping": _shipping(doc, code),
@@ -85,15 +86,47 @@ def _status(doc: Doc) -> str:
 
 
 def refunded(refund: Doc, code: str) -> Decimal:
-    """What a refund gave back: its successful refund transactions in the order's currency."""
+    """What a refund gave back in the currency `code`: its successful refund transactions in it. One that names no
+    currency is in the order's."""
     return sum(
         (
             amount(transaction.get("amount"), code, "refunds.transactions.amount")
-            for transaction in objects(refund.get("transactions"))
-            if transaction.get("kind") == "refund" and transaction.get("status") == "success"
+            for transaction in _transactions(refund)
+            if _currency_of(transaction, code) == code
         ),
         Decimal(0),
     )
+
+
+def _given_back(doc: Doc, code: str) -> Decimal:
+    """What all refunds of an order gave back, in the order's currency.
+
+    Where one is in another currency, the shop's own sum in the order's: how far the order's total went down, but not
+    less than the refunds that are in its currency, nor more than the total. Raises BadInputError where it is not told.
+    """
+    refunds = objects(doc.get("refunds"))
+    told = sum((refunded(refund, code) for refund in refunds), Decimal(0))
+    if all(_currency_of(one, code) == code for refund in refunds for one in _transactions(refund)):
+        return told
+    current = doc.get("current_total_price")
+    if current in (None, ""):
+        raise BadInputError("bad_amount", "current_total_price is needed where a refund is in another currency")
+    total = amount(doc.get("total_price"), code, "total_price")
+    return min(max(told, total - amount(current, code, "current_total_price")), total)
+
+
+def _transactions(refund: Doc) -> list[Doc]:
+    """Those that gave money back."""
+    return [
+        transaction
+        for transaction in objects(refund.get("transactions"))
+        if transaction.get("kind") == "refund" and transaction.get("status") == "success"
+    ]
+
+
+def _currency_of(transaction: Doc, otherwise: str) -> str:
+    given = transaction.get("currency")
+    return currency(given) if given else otherwise
 
 
 def _shipping(doc: Doc, code: str) -> Decimal:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from regulars.domain.errors import BadInputError
 from regulars.domain.events import Event
 from regulars.domain.shops import delivery as build
-from regulars.domain.shops.delivery import Delivery, Who
+from regulars.domain.shops.delivery import UNKNOWN_TOPIC, Delivery, Who
 from regulars.domain.shops.reading import (
     LONG,
     Doc,
@@ -93,6 +93,10 @@ def _payment(delivery: Delivery, doc: Doc, at: datetime) -> list[Event]:
 
 
 def _charge(delivery: Delivery, doc: Doc, at: datetime) -> list[Event]:
+    if doc.get("captured") is False:
+        # Money is only reserved. Nothing that is taken here would tell that the reservation ran out; that the money
+        # came, payment_intent.succeeded and charge.captured do.
+        raise BadInputError(UNKNOWN_TOPIC, "a charge that is authorised and not captured")
     code = currency(doc.get("currency"))
     captured = doc.get("amount_captured")
     card = maybe_object(doc.get("payment_method_details")).get("type")
@@ -189,6 +193,7 @@ def _product(delivery: Delivery, doc: Doc, at: datetime) -> list[Event]:
 TOPICS: Mapping[str, Callable[[Delivery, Doc, datetime], list[Event]]] = {
     "payment_intent.succeeded": _payment,
     "charge.succeeded": _charge,
+    "charge.captured": _charge,
     "charge.refunded": _charge,
     "checkout.session.completed": _session,
     "checkout.session.async_payment_succeeded": _session,
