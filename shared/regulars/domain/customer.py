@@ -11,10 +11,10 @@ from typing import Any
 from regulars.domain.consents import Said, in_force
 from regulars.domain.facts import GRANTED, CartLine, ConsentRecord, Fact
 from regulars.domain.identity import NodeKind, node_id
-from regulars.domain.instants import day_number, to_millis
+from regulars.domain.instants import day_number, day_start, to_millis
 from regulars.domain.links import NO_LINKS, Links
 from regulars.domain.orders import OrderBook
-from regulars.domain.profile import Profile, Trait, fold, links_after, merge_consent
+from regulars.domain.profile import Profile, Trait, fold, latest, links_after, merge_consent
 from regulars.domain.profile import merged as profiles_merged
 from regulars.domain.surveys import SurveyKind, nps_group
 from regulars.domain.values import value
@@ -143,6 +143,11 @@ class Customer:
         since = day_number(cart.cleared_at)
         first = max(cart.runs[-1][0], since) if cart.runs else since
         return f"{to_millis(cart.cleared_at)}:{first}"
+
+    def cart_since(self) -> datetime | None:
+        """When this run of cart activity began, at the day's start, or at the order that ended the one before it."""
+        cart = self.profile.cart
+        return latest(day_start(cart.runs[-1][0]), cart.cleared_at) if cart.runs else None
 
     def consent(self, channel: str) -> ConsentRecord | None:
         """The consent in force at `now` (regulars.domain.consents)."""

@@ -79,7 +79,7 @@ def occasion_of(campaign: Campaign, occurrence: str, *, reachable: bool) -> str:
 
 
 def _told_of_cart(campaign: Campaign, customer: Customer, state: CustomerState) -> bool:
-    """Whether the campaign spoke of this cart under another key: two carts, each with a beginning of its own, are one."""
+    """Whether the campaign spoke of this cart under another key: two carts that began on different days are one."""
     if campaign.once_per is not OncePer.CART:
         return False
     since, told = customer.cart_since(), campaign.name + _TOLD
