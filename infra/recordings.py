@@ -2,9 +2,9 @@
 
 A recording is a JSON file: `requests`, each with `method`, `path`, `headers` (pairs), `raw_b64` (the body as it was on
 the wire) and `body` (parsed, for POSTs of JSON). Every request must be answered well, but for those to paths that are
-no clients' own (`NOT_OURS`); every event that was sent must be in the events queue, and nothing may be a bad row. Where
-a folder `../payloads/ses` lies beside the recordings, every
-notification in it (one JSON file each, `*invalid*` ones aside) must be one that record_feedback understands.
+no clients' own (`NOT_OURS`); every event that was sent must be in the events queue, and nothing may be a bad row.
+Stripe's deliveries (`/webhooks/stripe`) go to a cloud of the instant when they were signed, with the secret that the
+recording's `note` tells. A folder `../payloads` beside the recordings is sent as infra/payloads.py says.
 """
 
 from __future__ import annotations
@@ -20,11 +20,18 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from infra.local import LocalCloud
-from infra.payloads import deliver_webhooks
+from infra.payloads import (
+    RECORDED_PATH,
+    deliver_recorded,
+    deliver_webhooks,
+    notify,
+    notify_in_envelopes,
+    secret_told,
+    signed_at,
+)
 
 NOT_OURS = {
     "/custom/b": "a path that the client was told to use instead of its own",
-    "/webhooks/stripe": "a webhook, which names its source in the path (payloads of webhooks are replayed apart)",
 }
 """Path in a recording to why nothing answers there."""
 
@@ -63,6 +70,8 @@ def replay(cloud: LocalCloud, recordings: dict[str, list[dict[str, Any]]]) -> Re
     for name, requests in recordings.items():
         for request in requests:
             method, path = request["method"], request["path"]
+            if path == RECORDED_PATH:  # see replay_webhooks
+                continue
             if reason := NOT_OURS.get(path.partition("?")[0]):
                 result.outcomes[f"not ours: {path}, {reason}"] += 1
                 continue
@@ -75,18 +84,23 @@ def replay(cloud: LocalCloud, recordings: dict[str, list[dict[str, Any]]]) -> Re
     return result
 
 
-def notify(cloud: LocalCloud, payloads: Path, result: Replay) -> None:
-    """Hand every notification of a provider to record_feedback, as its queue would."""
-    for path in sorted((payloads / "ses").glob("*.json")):
-        record = {"messageId": path.name, "body": path.read_text(), "eventSource": "aws:sqs"}
-        reply = cloud.invoke("record_feedback", {"Records": [record]})
-        understood = not reply["batchItemFailures"]
-        result.outcomes[f"notification: {'understood' if understood else 'refused'}"] += 1
-        if understood == ("invalid" in path.name):
-            result.failures.append(f"{path.name}: {'understood' if understood else 'refused'}")
+def replay_webhooks(documents: dict[str, dict[str, Any]], result: Replay) -> None:
+    """Send Stripe's deliveries in each recording to a cloud of their own, as they were; count those that cannot be."""
+    for name, document in documents.items():
+        deliveries = [request for request in document["requests"] if request["path"] == RECORDED_PATH]
+        secret = secret_told(document)
+        if not deliveries:
+            continue
+        if secret is None:
+            result.outcomes["not replayed: webhook of stripe, whose secret the recording does not tell"] += len(
+                deliveries
+            )
+            continue
+        with LocalCloud(start=signed_at(deliveries)) as cloud:
+            deliver_recorded(cloud, name, deliveries, secret, result)
 
 
-PAYLOADS: tuple[Callable[[LocalCloud, Path, Replay], None], ...] = (notify, deliver_webhooks)
+PAYLOADS: tuple[Callable[[LocalCloud, Path, Replay], None], ...] = (notify, notify_in_envelopes, deliver_webhooks)
 """What is done with the folder `payloads` beside the recordings: one function for each kind of sender."""
 
 
@@ -116,9 +130,8 @@ def main() -> int:
     if len(sys.argv) != 2:  # noqa: PLR2004
         print("name one folder of recordings", file=sys.stderr)
         return 2
-    recordings = {
-        path.name: json.loads(path.read_text())["requests"] for path in sorted(Path(sys.argv[1]).glob("*.json"))
-    }
+    documents = {path.name: json.loads(path.read_text()) for path in sorted(Path(sys.argv[1]).glob("*.json"))}
+    recordings = {name: document["requests"] for name, document in documents.items()}
     if not recordings:
         print("there are no recordings in that folder", file=sys.stderr)
         return 2
@@ -127,6 +140,7 @@ def main() -> int:
         for deliver in PAYLOADS:
             deliver(cloud, Path(sys.argv[1]).parent / "payloads", result)
         bodies = [json.loads(body) for body in cloud.queue("events")]
+    replay_webhooks(documents, result)
     queued = {event["message_id"] for body in bodies for event in body["events"]}
     for code, number in Counter(row["code"] for body in bodies for row in body["bad"]).items():
         result.failures.append(f"{number} bad rows: {code}")
