@@ -87,6 +87,7 @@ def _measured(
     started, cpu = time.perf_counter(), _cpu()
 
     def listen(what: str, done: int, total: int) -> None:
+        """Note when each pass was over, in seconds from the start."""
         if done == total:
             passes[what] = time.perf_counter() - started
 

@@ -87,6 +87,7 @@ def figures() -> list[Figure]:
     compiled = program.compiled
 
     def fold_all() -> int:
+        """Fold every event into its node; how many there were."""
         by_node: dict[str, list[Fact]] = defaultdict(list)
         for event in events:
             fact = fact_of(event, currency=compiled.currency)

@@ -43,9 +43,11 @@ class _LiveShop:
 
     @property
     def now(self) -> Any:
+        """The cloud's clock, an aware instant."""
         return self.cloud.now
 
     def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
+        """The answer of the function behind a route."""
         return self.cloud.request(method, path, headers, body)
 
 

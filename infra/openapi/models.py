@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from regulars.application.collect.segment import MAX_ID_CHARS, MAX_MESSAGE_ID_CHARS, MAX_NAME_CHARS
+from regulars.application.collect.segment import MAX_ID_CHARS, MAX_NAME_CHARS
+from regulars.domain.events import MAX_MESSAGE_ID_CHARS
 from regulars.domain.surveys import MAX_COMMENT
 
 Whole = Annotated[int, Field(ge=-(2**63), le=2**64 - 1)]

@@ -149,20 +149,23 @@ class RowBatch(NamedTuple):
 
 
 class RowFile(Protocol):
-    """A file of rows. `digest` is made of its contents; `size` in bytes; `weight`: about how many bytes it is
-    unpacked."""
+    """A file of rows."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What reports call it: the name of the file, without folders."""
 
     @property
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """Hex of a hash over its bytes: two files alike are one."""
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Bytes as it lies there."""
 
     @property
-    def weight(self) -> int: ...
+    def weight(self) -> int:
+        """About how many bytes it is unpacked."""
 
     def rows(self, columns: Sequence[str]) -> Iterator[RowBatch]:
         """All rows in order, the values of each in the order of `columns`: texts, numbers, booleans, None, JSON.
@@ -222,8 +225,7 @@ class CustomerStore(Protocol):
         """The wanted parts, strongly consistent; every asked node is in the answer."""
 
     def put_profile(self, node: str, profile: Profile, *, applied: Applied, expected: int, owner: str) -> None:
-        """`applied`: the facts this write folded in, in order, for the evaluation; None: too many to step one by
-        one."""
+        """`applied`: the facts this write folded in, in order, for the evaluation; None: too many for steps."""
 
     def put_orders(self, node: str, orders: OrderBook, *, applied: Applied, expected: int, owner: str) -> None: ...
 
@@ -256,12 +258,12 @@ class CatalogueStore(Catalogue, Protocol):
     def stored(self, product_ids: Collection[str]) -> dict[str, Stored[Listing]]:
         """The listings with their versions, strongly consistent; unknown products are left out."""
 
-    def put(self, product_id: str, listing: Listing, *, expected: int, owner: str) -> None: ...
+    def put(self, product_id: str, listing: Listing, *, expected: int, owner: str) -> None:
+        """Replace the listing whose version is `expected` (0: there is none). Raises VersionConflictError."""
 
 
 class SendLedger(Protocol):
-    """One record per send key; the claim is the only way to the right to call a provider
-    (docs/adr/0004-send-protocol.md)."""
+    """One record per send key; the claim is the only way to the right to call a provider (ADR 4)."""
 
     def claim(self, record: SendRecord, *, attempt: str, now: datetime) -> Claim:
         """Take PENDING (or nothing yet) to SENDING, then make sure that the address has not opted out since

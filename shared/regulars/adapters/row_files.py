@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from regulars.domain.errors import BadInputError, PermanentError
-from regulars.domain.importing.orders import at_path
+from regulars.domain.importing.values import at_path
 from regulars.ports import RowBatch, UnreadableRow
 
 if TYPE_CHECKING:

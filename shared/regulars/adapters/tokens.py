@@ -34,10 +34,12 @@ class _Json:
 
     @staticmethod
     def dumps(value: Any) -> str:
+        """JSON without spaces. Raises TypeError for what is no JSON data."""
         return orjson.dumps(value).decode()
 
     @staticmethod
     def loads(text: str | bytes) -> Any:
+        """The data of a JSON text. Raises ValueError when it is none."""
         return orjson.loads(text)
 
 

@@ -6,14 +6,12 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING
 
-from regulars.domain.events import BadRow, event_id_of
+from regulars.domain.events import MAX_MESSAGE_ID_CHARS, BadRow, event_id_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from regulars.domain.errors import BadInputError
-
-_MAX_MESSAGE_ID_CHARS = 100
 
 
 def row_of(
@@ -32,7 +30,7 @@ def row_of(
     `message_id` is kept where it can be one, so that what was sent can be counted against what was stored.
     """
     text, encoding = _as_text(original)
-    known = message_id if isinstance(message_id, str) and 0 < len(message_id) <= _MAX_MESSAGE_ID_CHARS else None
+    known = message_id if isinstance(message_id, str) and 0 < len(message_id) <= MAX_MESSAGE_ID_CHARS else None
     return BadRow(
         row_id=hashlib.sha256(f"{stage}:{source}:{request_id}:{index}".encode()).hexdigest()[:32],
         source=source,

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from regulars.application.neighbourhood import Neighbourhood
 from regulars.application.queue_messages import messages_of
-from regulars.domain.engine import SOURCE
 from regulars.domain.event_nodes import JOINED, SPLIT, nodes_of
-from regulars.domain.events import Event, EventType, Trust, event_id_of
+from regulars.domain.events import Event
 from regulars.domain.instants import to_millis
+from regulars.domain.message_events import own_event
 
 if TYPE_CHECKING:
     from regulars.domain.links import Link
@@ -88,17 +88,7 @@ class Identity:
         now = self._clock.now()
         pair = sorted((one, other))
         message_id = hashlib.sha256(f"{name}\n{pair}\n{to_millis(now)}".encode()).hexdigest()[:32]
-        event = Event(
-            event_id=event_id_of(SOURCE, message_id),
-            source=SOURCE,
-            message_id=message_id,
-            type=EventType.SYSTEM,
-            name=name,
-            timestamp=now,
-            received_at=now,
-            trust=Trust.SYSTEM,
-            properties={"nodes": pair},
-        )
+        event = own_event(name=name, message_id=message_id, at=now, properties={"nodes": pair})
         self._events.send(messages_of([event], []))
         return event
 

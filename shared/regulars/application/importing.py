@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from regulars.application.collect.shape import checked
+from regulars.application.payload_hash import payload_hash
 from regulars.domain.errors import BadInputError, PermanentError
 from regulars.domain.event_nodes import nodes_of
 from regulars.domain.events import PRODUCT, BadRow, Event, event_from_doc, event_to_doc
@@ -105,11 +106,6 @@ class TooManyBadRowsError(PermanentError):
     """More rows are bad than was allowed: it is the mapping, most likely. Nothing has been written."""
 
 
-def hash_of(parts: list[Any]) -> str:
-    """128 bits, in hex, over JSON data, whatever the order of its keys."""
-    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
-
-
 def document_of(mapping: ImportMapping) -> dict[str, Any]:
     """The mapping as JSON data, without what it does not say."""
     return mapping.model_dump(mode="json", exclude_defaults=True)
@@ -151,7 +147,7 @@ class ImportFiles:
         report = self._begun(mapping, [file.digest for file in distinct], dry_run=dry_run)
         if report.already:
             return report
-        run = _Run(Import(mapping, report.received_at, hash_of), distinct, report, max_bad, on_fault, progress)
+        run = _Run(Import(mapping, report.received_at, payload_hash), distinct, report, max_bad, on_fault, progress)
         groups = min(1 + sum(file.weight for file in distinct) // _BYTES_PER_GROUP, _MAX_GROUPS)
         with self.spills(groups) as rows, self.spills(groups) as events:
             run.read(rows)
@@ -162,7 +158,7 @@ class ImportFiles:
 
     def _begun(self, mapping: ImportMapping, digests: list[str], *, dry_run: bool) -> ImportReport:
         """The report to fill; where this import has been begun before, with its instant."""
-        import_id = hash_of([LAYOUT, document_of(mapping), digests])
+        import_id = payload_hash([LAYOUT, document_of(mapping), digests])
         now = self.clock.now()
         if dry_run:
             return ImportReport(import_id, now)
@@ -309,7 +305,7 @@ class _Run:
         source = self.given.mapping.source
         self.bad.append(
             BadRow(
-                row_id=hash_of([STAGE, self.report.import_id, ids]),
+                row_id=payload_hash([STAGE, self.report.import_id, ids]),
                 source=source,
                 stage=f"{STAGE}/{self.given.mapping.kind}",
                 code=code,
@@ -322,7 +318,7 @@ class _Run:
 
 def assembled(mapping: dict[str, Any], received_at: datetime, intake: Intaking, lines: list[list[bytes]]) -> Assembled:
     """The events of whole keys: for each its lines, each line some rows as JSON (file, number, values)."""
-    given = Import(load_mapping(mapping), received_at, hash_of)
+    given = Import(load_mapping(mapping), received_at, payload_hash)
     take_in = intake()
     groups = [[Row(*row) for line in together for row in orjson.loads(line)] for together in lines]
     result = Assembled([], [])
@@ -373,7 +369,7 @@ def read_again(row: BadRow) -> list[Event]:
         mapping = load_mapping(document["mapping"])
     except (ValueError, KeyError, TypeError) as error:
         raise BadInputError("bad_json", "the row could not be read; mend its file and import that") from error
-    given = Import(mapping, row.received_at, hash_of)
+    given = Import(mapping, row.received_at, payload_hash)
     (found,) = translator_of(given).translate([rows])
     kept = found if isinstance(found, RowError) else _taken_in(found, given, lambda event: event)
     if isinstance(kept, RowError):

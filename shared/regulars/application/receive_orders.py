@@ -6,7 +6,6 @@ What a verified sender sends is never lost: it becomes events, or a resource to 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from regulars.application.bad_rows import original_bytes, row_of
@@ -17,6 +16,7 @@ from regulars.application.webhooks.fetching import fetch_message
 from regulars.application.webhooks.kinds import EVENTS, KINDS, Taken, Webhook, kind_of, taken
 from regulars.application.webhooks.signatures import UnverifiedError
 from regulars.domain.errors import BadInputError, PermanentError, TransientError
+from regulars.domain.events import SOURCE_NAME
 from regulars.domain.shops.delivery import UNKNOWN_TOPIC
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ STAGE = "orders"
 
 EVENTS_ROUTE = "/webhooks/events/"
 RETRY_AFTER_SECONDS = "5"
-_SOURCE = re.compile(r"[a-z0-9][a-z0-9_\-]{0,63}")
 _UNAUTHORIZED = {"RequestsUnauthorized": 1}
 
 
@@ -115,7 +114,7 @@ class ReceiveOrders:
         return raw
 
     def _secrets_of(self, source: str) -> Sequence[str]:
-        return self._secrets.valid(self._prefix + source) if _SOURCE.fullmatch(source) else ()
+        return self._secrets.valid(self._prefix + source) if SOURCE_NAME.fullmatch(source) else ()
 
     def _stored(self, events: Sequence[Event], bad: Sequence[BadRow]) -> HttpReply | None:
         """None once the queue has everything; 503 when it has not."""

@@ -25,14 +25,12 @@ from regulars.application.seeded_ids import SeededIds
 from regulars.application.update_customers import STAGE as UPDATE_STAGE
 from regulars.application.webhooks import fetching, signed_events
 from regulars.domain.errors import BadInputError
-from regulars.domain.events import BadRow, Event, Trust, event_from_doc, event_id_of
+from regulars.domain.events import MAX_MESSAGE_ID_CHARS, BadRow, Event, Trust, event_from_doc, event_id_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from regulars.ports import BotDetector, EventLog
-
-_MAX_MESSAGE_ID = 100
 
 
 class ReplayLog(Protocol):
@@ -155,7 +153,7 @@ def read_event(row: BadRow) -> list[Event]:
     if row.code != ID_COLLISION:
         return [event]
     suffix = f"~{event.payload_hash[:12]}"
-    message_id = event.message_id[: _MAX_MESSAGE_ID - len(suffix)] + suffix
+    message_id = event.message_id[: MAX_MESSAGE_ID_CHARS - len(suffix)] + suffix
     return [replace(event, message_id=message_id, event_id=event_id_of(event.source, message_id))]
 
 

@@ -18,14 +18,14 @@ from typing import Any
 
 from regulars.domain.customer import Customer
 from regulars.domain.errors import PermanentError
-from regulars.domain.events import Event, EventType, Trust, event_id_of, event_to_doc
+from regulars.domain.events import event_to_doc
 from regulars.domain.facts import Fact
 from regulars.domain.instants import iso, to_millis
+from regulars.domain.message_events import own_event
 from regulars.domain.messaging import decide_message
 from regulars.domain.program import CompiledProgram
 from regulars.domain.state import MAX_DECIDED, CustomerState, Membership, OutboxEntry, OutboxKind, Pending
 
-SOURCE = "regulars"
 DUE, IMPORT, BULK, MERGE, SPLIT, REBUILD = "due", "import", "bulk", "merge", "split", "rebuild"
 MAX_STEPPED = 200
 """More facts at once than a shopper makes are taken as a whole: their log would outgrow the state's item."""
@@ -208,16 +208,12 @@ class _Run:
         customer = self.customer.root
         said = f"{customer}\n{name}\n{properties.get('segment', properties.get('to'))}\n{to_millis(now)}"
         message_id = hashlib.sha256(said.encode()).hexdigest()[:32]
-        event = Event(
-            event_id=event_id_of(SOURCE, message_id),
-            source=SOURCE,
-            message_id=message_id,
-            type=EventType.SYSTEM,
+        event = own_event(
             name=name,
-            timestamp=now,
-            received_at=now,
-            trust=Trust.SYSTEM,
+            message_id=message_id,
+            at=now,
             properties={"customer": customer, "program_version": self.program.version, **properties},
+            payload_hash="",  # of two that say this of one instant, for two reasons, either will do
         )
         self.state.outbox.append(OutboxEntry(event.event_id, OutboxKind.EVENT, event_to_doc(event)))
 

@@ -76,6 +76,21 @@ def external_nodes(context: Mapping[str, Any]) -> list[str]:
     return by_strength(nodes)
 
 
+def external_ids(source: str, identifiers: Mapping[str, str | None]) -> list[dict[str, str]]:
+    """The members of `context.externalIds` for the `identifiers`, by type, that EXTERNAL_KINDS has and that say
+    something. A shop's own number of a customer is unique in that shop only, so it is led by the `source` (ADR 9)."""
+    return [
+        {
+            "id": f"{source}:{identifier}" if kind is NodeKind.SHOP else identifier,
+            "type": name,
+            "collection": "users",
+            "encoding": "none",
+        }
+        for name, kind in EXTERNAL_KINDS.items()
+        if (identifier := identifiers.get(name))
+    ]
+
+
 def _nodes_meant(event: Event) -> list[str]:
     """The nodes that one of our own events is about: an address, or the first of two that an operator split."""
     address: Any = event.properties.get("address_node")

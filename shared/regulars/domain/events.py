@@ -6,6 +6,7 @@ Field names and meanings follow Segment's common fields (Spec: Common) and its e
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,12 +17,19 @@ from regulars.domain.instants import from_millis, to_millis
 from regulars.domain.values import value
 
 SCHEMA_VERSION = 1
+MAX_MESSAGE_ID_CHARS = 100
+MAX_VERSION = 2**53 - 1
+"""The highest version of an order or a product: the largest integer that every reader of JSON keeps exactly."""
+SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_\-]{0,63}")
+"""What a source may be called (the whole of it): it stands in URLs, and its secret is called after it."""
+CONSENT_UPDATED = "Consent Updated"
 _NO_TIME = timedelta(0)
 
 
 class EventType(StrEnum):
     """Segment's six calls, `order` and `product` (a snapshot of one of them, from a source that is believed) and
-    `system` (Regulars' own facts)."""
+    `system` (Regulars' own facts, with trust `system`; and with trust `signed` a shop's request for the sake of
+    somebody's privacy, which is no fact of the customer's)."""
 
     TRACK = "track"
     IDENTIFY = "identify"

@@ -17,6 +17,7 @@ from regulars.domain.errors import BadInputError
 from regulars.domain.event_nodes import CUTS, is_pair, nodes_of
 from regulars.domain.events import (
     BY_SYSTEM,
+    CONSENT_UPDATED,
     IDENTIFY,
     IMPORTED,
     ORDER,
@@ -50,7 +51,7 @@ _MAX_QUANTITY = 9_999
 _TOUCHES = frozenset({"Product Added", "Product Removed", "Cart Viewed", "Checkout Started"})
 _SUPPRESSIONS = {"Email Bounced": "bounced", "Email Marked as Spam": "complained"}
 _OWN_FACTS = frozenset((*_SUPPRESSIONS, *CUTS))
-_STATEMENTS = frozenset({"Consent Updated", "Identify", "Order Updated"})
+_STATEMENTS = frozenset({CONSENT_UPDATED, "Identify", "Order Updated"})
 _CALL_NAMES = {
     EventType.PAGE: "Page Viewed",
     EventType.SCREEN: "Screen Viewed",
@@ -246,7 +247,7 @@ def _traits_of(event: Event) -> dict[str, Any]:
 
 
 def _consents_of(event: Event, name: str) -> tuple[ConsentRecord, ...]:
-    if name == "Consent Updated":
+    if name == CONSENT_UPDATED:
         return _consent_update(event)
     if name == "Unsubscribed" and event.trust is BY_SYSTEM:
         channel = str(event.properties.get("channel", "email"))

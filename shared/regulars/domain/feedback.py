@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from regulars.domain.events import Event, EventType
 from regulars.domain.identity import NodeKind, node_id, normalised_email
 from regulars.domain.instants import truncated
-from regulars.domain.message_events import own_event
+from regulars.domain.message_events import known, own_event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,7 +95,7 @@ def _event(kind: str, document: Mapping[str, Any], who: Mapping[str, str | None]
         message_id=":".join([str(who["provider_id"]), kind, occasion, said.get("link") or ""]),
         at=min(_instant(details.get("timestamp") or document["mail"]["timestamp"]), now),
         received_at=now,
-        properties={**who, "channel": "email", **said},
+        properties=known({**who, "channel": "email", **said}),
         kind=EventType.TRACK,
         source=SOURCE,
         context={"userAgent": agent[:500]} if isinstance(agent, str) else None,

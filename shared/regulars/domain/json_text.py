@@ -1,7 +1,9 @@
-"""Strict JSON for money: decimals as they are written, no key twice, nothing that storage could not hold."""
+"""Strict JSON for money: decimals as they are written, no key twice, nothing that storage could not hold. And one
+text, and one hash, for one content."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from decimal import Decimal
 from typing import Any
@@ -20,6 +22,17 @@ def strict_json(raw: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         raise BadInputError("bad_json", "the body must be JSON in UTF-8, each key once in an object") from error
     return document
+
+
+def canonical(data: Any) -> str:
+    """JSON data as text: the same for the same data, whatever the order of its keys."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def content_hash(data: Any) -> str:
+    """128 bits, in hex, over what a sender says: tells a repeated delivery from another body under the same
+    version."""
+    return hashlib.sha256(canonical(data).encode()).hexdigest()[:32]
 
 
 def _no_number(name: str) -> None:

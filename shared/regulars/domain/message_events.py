@@ -1,10 +1,10 @@
-"""Regulars' own events about messages: what became of each, who unsubscribed or answered. None holds an address."""
+"""Regulars' own events, and those about messages: what became of each, who unsubscribed or answered. None holds an
+address."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from regulars.domain.events import Event, EventType, Trust, event_id_of
@@ -37,14 +37,18 @@ def own_event(
     kind: EventType = EventType.SYSTEM,
     source: str = SOURCE,
     context: Mapping[str, Any] | None = None,
+    payload_hash: str | None = None,
 ) -> Event:
     """An event that Regulars makes itself (trust `system`). The same arguments give the same event.
 
-    `at` is when it happened, `received_at` (default `at`) when Regulars learnt of it.
+    `at` is when it happened, `received_at` (default `at`) when Regulars learnt of it. `payload_hash` (default: over
+    name, instant and properties) tells two contents under one message id apart.
     """
-    kept = {key: value for key, value in properties.items() if value is not None}
+    kept = dict(properties)
     received = at if received_at is None else max(received_at, at)
-    stated = json.dumps([name, to_millis(at), kept], sort_keys=True, separators=(",", ":"))
+    if payload_hash is None:
+        stated = json.dumps([name, to_millis(at), kept], sort_keys=True, separators=(",", ":"))
+        payload_hash = hashlib.sha256(stated.encode()).hexdigest()[:32]
     return Event(
         event_id=event_id_of(source, message_id),
         source=source,
@@ -54,10 +58,15 @@ def own_event(
         timestamp=at,
         received_at=received,
         trust=Trust.SYSTEM,
-        payload_hash=hashlib.sha256(stated.encode()).hexdigest()[:32],
+        payload_hash=payload_hash,
         context=dict(context or {}),
         properties=kept,
     )
+
+
+def known(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Properties without those that say nothing."""
+    return {key: value for key, value in properties.items() if value is not None}
 
 
 def message_event(record: SendRecord) -> Event | None:
@@ -72,19 +81,21 @@ def message_event(record: SendRecord) -> Event | None:
         name=name,
         message_id=f"{record.send_key}:{record.status.value}",
         at=record.settled_at,
-        properties={
-            "send_key": record.send_key,
-            "customer": record.customer,
-            "address_node": record.address_node,
-            "campaign": record.campaign,
-            "template": record.template,
-            "channel": record.channel.value,
-            "reason": record.reason,
-            "provider_id": record.provider_id,
-            "content_hash": record.content_hash,
-            "decided_at": to_millis(record.decided_at),
-            "program_version": record.program_version or None,
-        },
+        properties=known(
+            {
+                "send_key": record.send_key,
+                "customer": record.customer,
+                "address_node": record.address_node,
+                "campaign": record.campaign,
+                "template": record.template,
+                "channel": record.channel.value,
+                "reason": record.reason,
+                "provider_id": record.provider_id,
+                "content_hash": record.content_hash,
+                "decided_at": to_millis(record.decided_at),
+                "program_version": record.program_version or None,
+            }
+        ),
     )
 
 
@@ -108,11 +119,11 @@ def answered_event(invitation: Invitation, answer: Answer, *, occasion: str, at:
     """
     said = json.dumps([invitation.send_key, answer.to_doc(), occasion], sort_keys=True, ensure_ascii=False)
     digest = hashlib.sha256(said.encode()).hexdigest()[:32]
-    event = own_event(
+    return own_event(
         name=SURVEY_ANSWERED,
         message_id=f"survey:{digest}",
         at=at,
         properties={**answer.to_doc(), "address_node": invitation.address_node, "send_key": invitation.send_key},
         kind=EventType.TRACK,
+        payload_hash=digest,
     )
-    return replace(event, payload_hash=digest)

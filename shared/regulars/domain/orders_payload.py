@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,16 +10,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from regulars.domain.errors import BadInputError
-from regulars.domain.events import Event, EventType, Trust, event_id_of
+from regulars.domain.event_nodes import external_ids
+from regulars.domain.events import MAX_VERSION, Event, EventType, Trust, event_id_of
 from regulars.domain.identity import is_blocked
 from regulars.domain.instants import to_millis
-from regulars.domain.json_text import strict_json
+from regulars.domain.json_text import content_hash, strict_json
 from regulars.domain.money import to_minor
 from regulars.domain.times import OLDEST, parse_instant
 
 EVENT_NAME = "Order Updated"
 _LATEST_AHEAD = timedelta(days=1)
-_MAX_VERSION = 2**53 - 1
 _IDENTIFIERS = ("user_id", "email", "phone", "loyalty_card", "shop_customer_id")
 
 
@@ -128,7 +126,7 @@ class OrderPayload(_Payload):
     """One order as it stands now. `version` grows with each change; where there is none, `updated_at` does."""
 
     order_id: Annotated[str, BeforeValidator(_read_key), Field(min_length=1, max_length=64), _key_schema(64)]
-    version: Annotated[int, Field(ge=0, le=_MAX_VERSION)] | None = None
+    version: Annotated[int, Field(ge=0, le=MAX_VERSION)] | None = None
     placed_at: Instant
     updated_at: Instant | None = None
     status: Literal["placed", "paid", "fulfilled", "cancelled", "refunded"]
@@ -263,24 +261,9 @@ def _context(customer: CustomerPayload, source: str) -> dict[str, Any]:
     if consent := _consent(customer.marketing_consent):
         context["consent"] = consent
     known = {"loyalty_card": customer.loyalty_card, "shop_customer_id": customer.shop_customer_id}
-    if others := external_ids(source, **known):
+    if others := external_ids(source, known):
         context["externalIds"] = others
     return context
-
-
-def external_ids(
-    source: str, *, loyalty_card: str | None = None, shop_customer_id: str | None = None
-) -> list[dict[str, str]]:
-    """Segment's `context.externalIds`; a shop's number of a customer is unique in that shop only."""
-    given = {
-        "loyalty_card": loyalty_card,
-        "shop_customer_id": shop_customer_id and f"{source}:{shop_customer_id}",
-    }
-    return [
-        {"id": identifier, "type": kind, "collection": "users", "encoding": "none"}
-        for kind, identifier in given.items()
-        if identifier
-    ]
 
 
 def _consent(given: MarketingConsent) -> dict[str, Any]:
@@ -291,10 +274,3 @@ def _consent(given: MarketingConsent) -> dict[str, Any]:
             if answer.text_version is not None:
                 found[channel]["text_version"] = answer.text_version
     return found
-
-
-def content_hash(parts: list[Any]) -> str:
-    """128 bits, in hex, over what a sender says: tells a repeated delivery from another body under the same
-    version."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]

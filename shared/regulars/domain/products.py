@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from regulars.domain.events import PRODUCT, PUBLIC, Event, Trust, event_id_of
 from regulars.domain.instants import to_millis
+from regulars.domain.json_text import canonical, content_hash
 
 EVENT_NAME = "Product Updated"
 MAX_SOURCES = 10
@@ -95,7 +96,7 @@ def product_event(
         original_timestamp=at,
         received_at=received_at,
         trust=trust,
-        payload_hash=hashlib.sha256(_text(doc).encode()).hexdigest()[:32],
+        payload_hash=content_hash(doc),
         properties=doc,
     )
 
@@ -155,7 +156,7 @@ def listing_of(event: Event) -> tuple[str, Listing] | None:
     """(product id, its listing) of an event; None when it is no product event, or not to be believed."""
     if event.type is not PRODUCT or event.trust is PUBLIC:
         return None
-    snapshot = Snapshot(event.properties["version"], to_millis(event.timestamp), _text(event.properties))
+    snapshot = Snapshot(event.properties["version"], to_millis(event.timestamp), canonical(event.properties))
     return event.properties["product_id"], Listing({event.source: snapshot})
 
 
@@ -176,10 +177,6 @@ def listing_to_doc(listing: Listing) -> dict[str, Any]:
 def listing_from_doc(doc: Mapping[str, Any]) -> Listing:
     """The inverse of `listing_to_doc`."""
     return Listing({source: Snapshot(*snapshot) for source, snapshot in doc.items()})
-
-
-def _text(doc: Mapping[str, Any]) -> str:
-    return json.dumps(doc, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def with_stock(product: Product) -> Product:

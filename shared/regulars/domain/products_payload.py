@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from regulars.domain.errors import BadInputError
+from regulars.domain.events import MAX_VERSION
 from regulars.domain.instants import to_millis
 from regulars.domain.money import to_minor
 from regulars.domain.orders_payload import Amount, Instant, Key, ShortText, Text
 from regulars.domain.products import MAX_CATEGORIES, Product, with_stock
 
-_MAX_VERSION = 2**53 - 1
 _MAX_STOCK = 10**9
 
 
@@ -38,7 +38,7 @@ class ProductSnapshot(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
     product_id: Key
-    version: Annotated[int, Field(ge=0, le=_MAX_VERSION)] | None = None
+    version: Annotated[int, Field(ge=0, le=MAX_VERSION)] | None = None
     updated_at: Instant | None = None
     name: Text = None
     price: Amount | None = None

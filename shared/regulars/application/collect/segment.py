@@ -6,18 +6,18 @@ canonical event by whichever door it comes.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from regulars.application.payload_hash import payload_hash
 from regulars.domain.ecommerce import GA4_EVENTS, from_ga4
 from regulars.domain.errors import BadInputError
 from regulars.domain.event_nodes import external_nodes
 from regulars.domain.events import (
     ALIAS,
+    CONSENT_UPDATED,
     GROUP,
     IDENTIFY,
+    MAX_MESSAGE_ID_CHARS,
     ORDER,
     PAGE,
     PRODUCT,
@@ -46,9 +46,7 @@ _VIEWS = frozenset({PAGE, SCREEN})
 _ON_A_PAGE = frozenset({TRACK, PAGE})
 
 MAX_ID_CHARS = 255
-MAX_MESSAGE_ID_CHARS = 100
 MAX_NAME_CHARS = 255
-CONSENT_EVENT = "Consent Updated"
 
 
 def event_of(item: dict[str, Any], call: EventType, receipt: Receipt, ids: Ids, sent_at: object = None) -> Event:
@@ -88,7 +86,8 @@ def event_of(item: dict[str, Any], call: EventType, receipt: Receipt, ids: Ids, 
         anonymous_id,
         times.original,
         times.sent_at,
-        payload_hash=_payload_hash([call, name, user_id, anonymous_id, happened, properties, traits]),
+        # Not over the context: a retry may come over another network.
+        payload_hash=payload_hash([call, name, user_id, anonymous_id, happened, properties, traits]),
         context=context,
         properties=properties,
         traits=traits,
@@ -108,7 +107,7 @@ def refusal(event: Event, receipt: Receipt) -> str | None:
     analytics = categories.get("analytics")
     if analytics is True or not (receipt.opted_out or analytics is False):
         return None
-    if event.name == CONSENT_EVENT:
+    if event.name == CONSENT_UPDATED:
         return None
     if event.type is IDENTIFY and ("email_marketing" in categories or "sms_marketing" in categories):
         return None
@@ -228,9 +227,3 @@ def _complete(context: dict[str, Any], item: dict[str, Any], call: EventType, re
         context["channel"] = item["channel"]
     if times.flag:
         context["clock"] = times.flag
-
-
-def _payload_hash(parts: list[Any]) -> str:
-    """128 bits, in hex, over what the client says happened. Not over the context: a retry may come over another
-    network."""
-    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

@@ -68,6 +68,8 @@ class FetchShop:
         self._currency = shop_currency
 
     def __call__(self, messages: Sequence[tuple[str, str]]) -> FetchReport:
+        """Fetch what the messages, (id, body) pairs, ask for. A message whose events are not in the queue is told as
+        failed, for another try; one that the shop's answer makes a bad row is done."""
         report = FetchReport()
         for message_id, body in messages:
             try:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from regulars.domain.event_nodes import external_ids
 from regulars.domain.events import Event, EventType, Trust, event_id_of
 from regulars.domain.importing.mapping import ImportMapping, Mapped
 from regulars.domain.importing.targets import NAMES, Shape, Target
@@ -16,8 +17,6 @@ from regulars.domain.instants import from_millis, to_millis
 from regulars.domain.values import value
 
 LATEST_AHEAD = timedelta(days=1)
-_SHOP_CUSTOMER = "shop_customer_id"
-EXTERNAL = ("loyalty_card", _SHOP_CUSTOMER)
 _DAY_MILLIS = LATEST_AHEAD // timedelta(milliseconds=1)
 
 Hash = Callable[[list[Any]], str]
@@ -200,7 +199,7 @@ class Import:
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
+class Subject:
     """Who a row is about, as an event says it."""
 
     user_id: str | None
@@ -209,17 +208,10 @@ class Who:
     external_ids: list[dict[str, str]]
 
 
-def who_of(values: dict[str, Any], source: str, traits: dict[str, Any]) -> Who:
+def who_of(values: dict[str, Any], source: str, traits: dict[str, Any]) -> Subject:
     """The identifiers among a row's values by name (absent ones left out), and names, as traits."""
     told = {name: values[name] for name in ("email", "phone", *NAMES) if values.get(name) is not None}
-    external = [external_id(name, values[name], source) for name in EXTERNAL if values.get(name) is not None]
-    return Who(values.get("user_id"), values.get("anonymous_id"), told | traits, external)
-
-
-def external_id(name: str, value: str, source: str) -> dict[str, str]:
-    """A member of `context.externalIds`; a shop's customer id is unique in that shop only (decision 9)."""
-    value = f"{source}:{value}" if name == _SHOP_CUSTOMER else value
-    return {"id": value, "type": name, "collection": "users", "encoding": "none"}
+    return Subject(values.get("user_id"), values.get("anonymous_id"), told | traits, external_ids(source, values))
 
 
 def event_of(
@@ -228,7 +220,7 @@ def event_of(
     message_id: str,
     *,
     at: tuple[int, str],
-    who: Who,
+    who: Subject,
     name: str | None,
     properties: dict[str, Any],
     context: dict[str, Any],

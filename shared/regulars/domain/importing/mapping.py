@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -12,11 +11,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from regulars.domain.errors import BadInputError
+from regulars.domain.events import SOURCE_NAME
 from regulars.domain.importing.targets import FIELDS, LINE, REQUIRED, WITH_MONEY, WITH_TRAITS, Kind, Shape, Target
 from regulars.domain.money import currency_exponent
 
 BAD_MAPPING = "bad_mapping"
-_SOURCE = re.compile(r"[a-z0-9][a-z0-9_\-]{0,63}")
 _MAX_NAME = 64
 _PRODUCTS = "products"
 _LONGEST = 2_000
@@ -184,7 +183,7 @@ def _did_you_mean(name: str, known: list[str]) -> str:
 
 def _problems(mapping: ImportMapping) -> Iterator[str]:
     """What no single value shows."""
-    if not _SOURCE.fullmatch(mapping.source):
+    if not SOURCE_NAME.fullmatch(mapping.source):
         yield "source: use small letters, digits, - and _, beginning with a letter or digit, at most 64"
     yield from _unknown_fields(mapping)
     yield from _missing(mapping)

@@ -17,7 +17,7 @@ from typing import Any
 from regulars.domain.events import ORDER, Event
 from regulars.domain.importing.fields import Errors, Fields, Import, Row, at, event_of, missing, who_of
 from regulars.domain.importing.targets import IDENTIFIERS, NAMES, Kind
-from regulars.domain.importing.values import RowError
+from regulars.domain.importing.values import RowError, at_path
 from regulars.domain.orders_payload import EVENT_NAME
 
 MAX_PRODUCTS = 1_000
@@ -267,16 +267,6 @@ def _order_of_lines(line: tuple[Any, ...]) -> tuple[Any, ...]:
 def unit_price(total: int, quantity: int) -> int:
     """Minor units a piece, rounded half up; all of it where there is no quantity."""
     return total if quantity < 1 else (2 * total + quantity) // (2 * quantity)
-
-
-def at_path(document: Any, path: str) -> Any:
-    """The value at a path with dots; a key that has dots itself is found first. None where there is none."""
-    if not isinstance(document, dict):
-        return None
-    if path in document:
-        return document[path]
-    head, dot, rest = path.partition(".")
-    return at_path(document.get(head), rest) if dot else None
 
 
 def _pick(column: list[Any], members: Members) -> list[Any]:

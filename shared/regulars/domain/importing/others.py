@@ -8,16 +8,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from regulars.domain.errors import BadInputError
-from regulars.domain.events import IDENTIFY, PAGE, SCREEN, TRACK, Event, Trust
+from regulars.domain.events import CONSENT_UPDATED, IDENTIFY, PAGE, SCREEN, TRACK, Event, Trust
 from regulars.domain.facts import CONSENT_CATEGORIES
-from regulars.domain.importing.fields import Errors, Import, Row, Who, at, event_of, missing, who_of
+from regulars.domain.importing.fields import Errors, Import, Row, Subject, at, event_of, missing, who_of
 from regulars.domain.importing.values import RowError
 from regulars.domain.instants import from_millis, iso
 from regulars.domain.money import decimal_text
 from regulars.domain.products import product_event
 from regulars.domain.products_payload import product_of_payload
 
-CONSENT_UPDATED = "Consent Updated"
 _TYPES = {"track": TRACK, "page": PAGE, "screen": SCREEN}
 
 Said = dict[str, Any]
@@ -72,7 +71,7 @@ class _OneRow(ABC):
                 yield error
 
     @abstractmethod
-    def _event(self, said: Said, who: Who, properties: Said, row: Row) -> Event:
+    def _event(self, said: Said, who: Subject, properties: Said, row: Row) -> Event:
         """The event of one row. Raises RowError."""
 
     def _needed(self, said: Said, name: str) -> Any:
@@ -80,7 +79,7 @@ class _OneRow(ABC):
             raise missing(self._fields.path(name))
         return said[name]
 
-    def _message_id(self, who: Who, parts: list[Any]) -> str:
+    def _message_id(self, who: Subject, parts: list[Any]) -> str:
         """Made of what is said, so that it is the same whenever it is imported."""
         told = [who.user_id, who.anonymous_id, who.traits, who.external_ids, *parts]
         return f"{self._given.mapping.kind}:{self._given.hash_of(told)}"
@@ -93,7 +92,7 @@ def _said(columns: dict[str, list[Any]], place: int) -> Said:
 class Customers(_OneRow):
     """Who customers are: an identify call a row."""
 
-    def _event(self, said: Said, who: Who, properties: Said, row: Row) -> Event:
+    def _event(self, said: Said, who: Subject, properties: Said, row: Row) -> Event:
         del properties, row
         at_millis = self._needed(said, "at")
         preferences = {
@@ -111,7 +110,7 @@ class Customers(_OneRow):
 class Consents(_OneRow):
     """What customers agreed to and refused: a `Consent Updated` a row."""
 
-    def _event(self, said: Said, who: Who, properties: Said, row: Row) -> Event:
+    def _event(self, said: Said, who: Subject, properties: Said, row: Row) -> Event:
         del row
         at_millis = self._needed(said, "at")
         properties = {name: self._needed(said, name) for name in ("channel", "status")}
@@ -138,7 +137,7 @@ class Events(_OneRow):
         """The message id, where there is one: rows that share it are one event, or contradict each other."""
         return self._fields.keys("message_id", rows) if "message_id" in self._fields else super().keys(rows)
 
-    def _event(self, said: Said, who: Who, properties: Said, row: Row) -> Event:
+    def _event(self, said: Said, who: Subject, properties: Said, row: Row) -> Event:
         at_millis, name, kind = self._needed(said, "at"), self._needed(said, "event"), said.get("type", "track")
         if not name.isprintable():
             raise RowError("bad_event_name", self._fields.path("event"), "must have printable characters only")
@@ -170,7 +169,7 @@ class Products(_OneRow):
         """The product: its versions meet."""
         return self._fields.keys("product_id", rows)
 
-    def _event(self, said: Said, who: Who, properties: Said, row: Row) -> Event:
+    def _event(self, said: Said, who: Subject, properties: Said, row: Row) -> Event:
         del who, properties, row
         mapping, received_at = self._given.mapping, self._given.received_at
         currency = said.get("currency") or mapping.currency

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from regulars.domain.events import MAX_MESSAGE_ID_CHARS, MAX_VERSION
+
 
 class Kind(StrEnum):
     """What a row is. `order_lines`: one product of an order; the rows of an order may lie anywhere in the files."""
@@ -42,7 +44,7 @@ class Target:
     longest: int = 255
     choices: tuple[str, ...] = ()
     lowest: int = 0
-    highest: int = 2**53 - 1
+    highest: int = MAX_VERSION
 
 
 _KEY = Target(Shape.TEXT)
@@ -134,7 +136,7 @@ FIELDS: Mapping[Kind, Mapping[str, Target]] = {
         "event": _TEXT,
         "type": Target(Shape.TEXT, choices=("track", "page", "screen")),
         "at": _INSTANT,
-        "message_id": Target(Shape.TEXT, longest=100),
+        "message_id": Target(Shape.TEXT, longest=MAX_MESSAGE_ID_CHARS),
         **IDENTIFIERS,
     },
 }

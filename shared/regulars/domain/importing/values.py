@@ -230,3 +230,13 @@ def _plain_text(raw: Any) -> str | None:
     if isinstance(raw, float) and isfinite(raw):
         return str(int(raw)) if raw.is_integer() and abs(raw) < 2**53 else repr(raw)
     return None
+
+
+def at_path(document: Any, path: str) -> Any:
+    """The value at a path with dots; a key that has dots itself is found first. None where there is none."""
+    if not isinstance(document, dict):
+        return None
+    if path in document:
+        return document[path]
+    head, dot, rest = path.partition(".")
+    return at_path(document.get(head), rest) if dot else None

@@ -14,10 +14,12 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from regulars.domain.errors import BadInputError
-from regulars.domain.events import Event, EventType, Trust, event_id_of
+from regulars.domain.event_nodes import external_ids
+from regulars.domain.events import CONSENT_UPDATED, MAX_MESSAGE_ID_CHARS, Event, EventType, Trust, event_id_of
 from regulars.domain.facts import DENIED, GRANTED
 from regulars.domain.instants import to_millis
-from regulars.domain.orders_payload import OrderPayload, content_hash, event_of_order, external_ids, order_of
+from regulars.domain.json_text import content_hash
+from regulars.domain.orders_payload import OrderPayload, event_of_order, order_of
 from regulars.domain.products import product_event
 from regulars.domain.products_payload import product_of_payload
 
@@ -25,7 +27,6 @@ PRIVACY_REQUEST = "Privacy Request Received"
 DATA_REQUEST, REDACT_CUSTOMER, REDACT_SHOP = "data_request", "redact_customer", "redact_shop"
 UNKNOWN_TOPIC = "unknown_topic"
 _T = TypeVar("_T")
-_LONGEST_MESSAGE_ID = 100
 _HASH_DIGITS = 16
 _PROGRESS = {"placed": 0, "paid": 1, "fulfilled": 2, "refunded": 20, "cancelled": 30}
 _REFUNDED_IN_PART = 10
@@ -135,7 +136,7 @@ def consent(delivery: Delivery, who: Who, resource: str, channel: str, status: s
     """
     properties = {"channel": channel, "status": status, "source": delivery.source}
     names = replace(who, first_name=None, last_name=None, address={}, others={})
-    return track(delivery, "Consent Updated", f"consent:{channel}:{resource}", at=at, properties=properties, who=names)
+    return track(delivery, CONSENT_UPDATED, f"consent:{channel}:{resource}", at=at, properties=properties, who=names)
 
 
 def privacy_request(delivery: Delivery, kind: str, who: Who, properties: Mapping[str, Any]) -> Event:
@@ -189,7 +190,7 @@ def _event(
 ) -> Event:  # fmt: skip
     if at > delivery.received_at + timedelta(days=1):
         raise BadInputError("bad_instant", "it lies more than a day in the future")
-    others = external_ids(delivery.source, loyalty_card=who.loyalty_card, shop_customer_id=who.shop_customer_id)
+    others = external_ids(delivery.source, {"loyalty_card": who.loyalty_card, "shop_customer_id": who.shop_customer_id})
     traits, said = who.traits(), dict(properties)
     event = Event(
         event_id="",
@@ -224,6 +225,6 @@ def _traced(event: Event, delivery: Delivery) -> Event:
 def _distinct(event: Event) -> Event:
     """Under a message id of its own content."""
     message_id = f"{event.message_id}:{event.payload_hash[:_HASH_DIGITS]}"
-    if len(message_id) > _LONGEST_MESSAGE_ID:
+    if len(message_id) > MAX_MESSAGE_ID_CHARS:
         message_id = hashlib.sha256(message_id.encode()).hexdigest()
     return replace(event, message_id=message_id, event_id=event_id_of(event.source, message_id))
