@@ -56,6 +56,31 @@ def test_each_mistake_is_named(changes: dict[str, Any], told: str) -> None:
     assert told in problems_of(**changes)
 
 
+TOO_OLD = "fields: add version or updated_at, as the file says"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "state"},
+        {"status": {"column": "state", "default": "fulfilled"}},
+        {"status": {"value": "refunded"}},
+        {"status": {"value": "cancelled"}},
+        {"refunded": "back"},
+    ],
+)
+def test_what_changes_after_an_order_needs_to_say_when(changes: dict[str, Any]) -> None:
+    """Else the file would say refunded, and whatever webhook came of the order would count for ever."""
+    assert TOO_OLD in problems_of(**fields(**changes))
+    for name in ("version", "updated_at"):
+        load_mapping(LINES | fields(**changes, **{name: "changed"}))
+
+
+@pytest.mark.parametrize("status", ["placed", "paid", "fulfilled"])
+def test_orders_that_were_made_and_never_change_need_no_version(status: str) -> None:
+    load_mapping(LINES | fields(status={"value": status}))
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     told = problems_of(source="My Shop", timezone="Berlin", **fields(orderid="x"))
     assert len(told.splitlines()) == 3

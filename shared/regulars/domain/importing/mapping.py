@@ -19,6 +19,8 @@ BAD_MAPPING = "bad_mapping"
 _MAX_NAME = 64
 _PRODUCTS = "products"
 _LONGEST = 2_000
+_LATE = ("cancelled", "refunded")
+"""What an order becomes after it was placed, even where all orders of a file are it."""
 _OPTIONS = (
     ("sum", Shape.AMOUNT), ("thousands", Shape.AMOUNT), ("rounding", Shape.AMOUNT),
     ("format", Shape.INSTANT), ("timezone", Shape.INSTANT), ("separator", Shape.LIST),
@@ -187,6 +189,7 @@ def _problems(mapping: ImportMapping) -> Iterator[str]:
         yield "source: use small letters, digits, - and _, beginning with a letter or digit, at most 64"
     yield from _unknown_fields(mapping)
     yield from _missing(mapping)
+    yield from _unversioned(mapping)
     yield from _money(mapping)
     if mapping.products is not None and mapping.kind is not Kind.ORDERS:
         yield f"{_PRODUCTS}: only for kind orders; rows of kind order_lines are products themselves"
@@ -221,6 +224,23 @@ def _missing(mapping: ImportMapping) -> Iterator[str]:
         for group in (("product_id",), ("quantity",), ("price", "line_total")):
             if not any(name in nested for name in group):
                 yield f"products.fields: add {' or '.join(group)}"
+
+
+def _unversioned(mapping: ImportMapping) -> Iterator[str]:
+    """Without a version an order is as old as its placing, and every webhook of it is younger: so a file that tells
+    what became of orders would be folded, and count for nothing."""
+    fields = mapping.fields
+    if mapping.kind not in (Kind.ORDERS, Kind.ORDER_LINES) or "version" in fields or "updated_at" in fields:
+        return
+    status = fields.get("status")
+    told = ["refunded"] if "refunded" in fields else []
+    if status is not None and (status.value is None or status.value in _LATE):
+        told.insert(0, "status")
+    if told:
+        yield (
+            f"fields: add version or updated_at, as the file says {' and '.join(told)}: without one an order counts as "
+            "of its placed_at, and what a webhook told of it counts instead"
+        )
 
 
 def _money(mapping: ImportMapping) -> Iterator[str]:
