@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from regulars.domain.events import BadRow, Event
-    from regulars.domain.facts import ConsentRecord
     from regulars.domain.orders import OrderBook
     from regulars.domain.products import Listing
     from regulars.domain.profile import Profile
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from regulars.domain.quality import DayQuality
     from regulars.domain.sends import Claim, EmailMessage, SendRecord, SendStatus, SmsMessage, Subscription
     from regulars.domain.state import CustomerState
+    from regulars.domain.statements import ConsentRecord
     from regulars.domain.stored import Applied, Change, Head, Stored
     from regulars.domain.surveys import Invitation
 

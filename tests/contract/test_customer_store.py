@@ -15,11 +15,12 @@ from regulars.adapters.aws.customers import DynamoCustomerStore
 from regulars.adapters.aws.dynamo import batch_get
 from regulars.adapters.memory.customers import MemoryCustomerStore
 from regulars.domain.errors import TransientError, VersionConflictError
-from regulars.domain.facts import ConsentRecord, Fact
+from regulars.domain.facts import Fact
 from regulars.domain.instants import to_millis
 from regulars.domain.orders import OrderBook, entry_from_doc
 from regulars.domain.profile import Profile, fold
 from regulars.domain.state import CustomerState, OutboxEntry, OutboxKind
+from regulars.domain.statements import ConsentRecord
 from regulars.domain.stored import REBUILT, Applied
 from tests.strategies import START
 

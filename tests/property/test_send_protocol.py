@@ -103,7 +103,7 @@ class World:
 
     def settle(self, sends: list[SendRecord]) -> None:
         """Deliver until nothing comes back, a visibility time between deliveries."""
-        for _ in range(20):
+        for _ in range(60):  # more than a plan holds faults
             if not sends:
                 return
             sends = self.deliver(sends)

@@ -225,3 +225,35 @@ def test_a_cart_that_two_carts_became_is_not_reminded_of_again() -> None:
     world.send(world.event("Cart Viewed", anonymous_id="b1"))
     world.advance(world.clock.instant + timedelta(days=1))
     assert world.sent().count("abandoned_cart") == 1
+
+
+def test_nobody_is_subscribed_again_by_what_anybody_may_send() -> None:
+    """The reader clicked on unsubscribe; a public call claims the address and agrees. The shop's own word counts."""
+    world = World()
+    world.send(*world.sign_up())
+    left = world.event(
+        "Unsubscribed", trust=Trust.SYSTEM, user_id=None,
+        properties={"address_node": node_id(NodeKind.EMAIL, "ann@example.com"), "channel": "email"},
+    )  # fmt: skip
+    world.clock.instant += MINUTE
+    world.send(left)
+    world.clock.instant += MINUTE
+    world.send(consent(world, "granted", traits={"email": "ann@example.com"}))
+    assert status_of(world) == "denied"
+    world.send(consent(world, "granted", trust=Trust.SIGNED))
+    assert status_of(world) == "granted"
+
+
+def test_a_public_call_does_not_replace_an_address_that_the_shop_told() -> None:
+    """Else a stranger who knows a user id would get her mail."""
+    world = World()
+    world.send(world.order("o1", traits={"email": "ann@example.com"}))
+    world.clock.instant += MINUTE
+    world.send(world.event("", type=EventType.IDENTIFY, traits={"email": "stranger@example.com"}))
+    address = world.customer().address("email")
+    assert address is not None
+    assert address.text == "ann@example.com"
+    world.send(world.order("o2", traits={"email": "ann@example.org"}))
+    changed = world.customer().address("email")
+    assert changed is not None
+    assert changed.text == "ann@example.org"

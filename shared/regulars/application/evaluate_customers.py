@@ -19,11 +19,12 @@ from regulars.application.outbox import Relay
 from regulars.domain.customer import Fragment, customer_of
 from regulars.domain.engine import BULK, IMPORT, MERGE, REBUILD, SPLIT, next_state, step
 from regulars.domain.errors import PermanentError, TransientError, VersionConflictError
-from regulars.domain.facts import DENIED, Fact
+from regulars.domain.facts import Fact
 from regulars.domain.identity import strongest
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
 from regulars.domain.state import CustomerState, revived, states_merged, tombstone
+from regulars.domain.statements import DENIED
 from regulars.domain.stored import Change, FragmentChange, Head, OutboxChange
 from regulars.ports import Part
 

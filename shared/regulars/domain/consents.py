@@ -2,7 +2,8 @@
 
 Within one identifier the last statement wins (regulars.domain.profile). Between identifiers the stricter one does: two
 people's answers, or one person's before anybody knew, are no reason to write to somebody who said no. What is said
-later takes a refusal back, once the identifiers were known to be one person's.
+later takes a refusal back, once the identifiers were known to be one person's; but who clicked on unsubscribe, or told
+the shop so, is not subscribed again by what anybody may send with a public write key.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from regulars.domain.facts import DENIED, GRANTED, ConsentRecord
 from regulars.domain.links import Links, is_cut
+from regulars.domain.statements import DENIED, GRANTED, ConsentRecord
 
 Said = dict[tuple[str, str], ConsentRecord]
-"""(node, channel) to what was last said there."""
+"""(node, `ConsentRecord.key`) to what was last said there."""
 
 
 def is_lapsed(record: ConsentRecord, now: datetime) -> bool:
@@ -28,7 +29,7 @@ def in_force(said: Said, ties: Mapping[str, Links], channel: str, now: datetime)
     `ties` holds the links of the nodes that are the customer's own; who said no elsewhere (an address that others have
     too) is never overruled.
     """
-    records = [(node, record) for (node, of), record in said.items() if of == channel]
+    records = [(node, record) for (node, _), record in said.items() if record.channel == channel]
     if not records:
         return None
     grants = [(node, record) for node, record in records if record.status == GRANTED]
@@ -44,9 +45,12 @@ def in_force(said: Said, ties: Mapping[str, Links], channel: str, now: datetime)
 def _takes_back(
     grant: tuple[str, ConsentRecord], refusal: tuple[str, ConsentRecord], ties: Mapping[str, Links]
 ) -> bool:
-    """Whether a grant is later than a refusal, and was given when both identifiers were known to be one person's."""
+    """Whether a grant is later than a refusal, is no less believed, and was given when both identifiers were known to
+    be one person's."""
     (giver, given), (refuser, refused) = grant, refusal
-    return given.at > refused.at and refuser in _known_as_one(giver, given.at, ties)
+    if given.at <= refused.at or (refused.verified and not given.verified):
+        return False
+    return giver == refuser or refuser in _known_as_one(giver, given.at, ties)
 
 
 def _known_as_one(start: str, at: datetime, ties: Mapping[str, Links]) -> set[str]:

@@ -9,13 +9,14 @@ from itertools import accumulate
 from typing import Any
 
 from regulars.domain.consents import Said, in_force
-from regulars.domain.facts import GRANTED, CartLine, ConsentRecord, Fact
+from regulars.domain.facts import CartLine, Fact
 from regulars.domain.identity import NodeKind, node_id
 from regulars.domain.instants import day_number, day_start, to_millis
 from regulars.domain.links import NO_LINKS, Links
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile, Trait, fold, latest, links_after, merge_consent
 from regulars.domain.profile import merged as profiles_merged
+from regulars.domain.statements import GRANTED, ConsentRecord
 from regulars.domain.surveys import SurveyKind, nps_group
 from regulars.domain.values import value
 

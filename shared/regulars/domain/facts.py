@@ -7,18 +7,16 @@ one.
 from __future__ import annotations
 
 from binascii import b2a_base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from typing import Any
-from unicodedata import category
 
 from regulars.domain.errors import BadInputError
 from regulars.domain.event_nodes import CUTS, is_pair, nodes_of
 from regulars.domain.events import (
     BY_SYSTEM,
     CONSENT_UPDATED,
-    IDENTIFY,
     IMPORTED,
     ORDER,
     PRODUCT,
@@ -32,19 +30,15 @@ from regulars.domain.identity import normalised_email, normalised_phone
 from regulars.domain.instants import from_millis
 from regulars.domain.money import currency_exponent
 from regulars.domain.orders import OrderEntry, entry_of, order_key
+from regulars.domain.statements import ConsentRecord, consents_of
 from regulars.domain.surveys import SURVEY_ANSWERED, traits_of_answer
-from regulars.domain.times import parse_instant
+from regulars.domain.texts import cleaned, text_of
 from regulars.domain.values import value
 
 LINKED = "Linked"
 QUALITY, PARTY, THIRD_PARTY = "quality", "party", "third_party"
 """Where ingest notes in an event's context what it found (docs/quality.md), and there whose the source is."""
-GRANTED, DENIED = "granted", "denied"
-CONSENT_CATEGORIES = {"email_marketing": "email", "sms_marketing": "sms"}
-CHANNELS = ("email", "sms")
-_MAX_TEXT = 500
 _MAX_TRAIT_NAME = 64
-_NO_TEXT = frozenset({"Cc", "Cs", "Cn"})
 MAX_TRAITS = 50
 _CORE_TRAITS = frozenset({"email", "phone", "first_name", "last_name", "firstName", "lastName", "name"})
 _MAX_QUANTITY = 9_999
@@ -60,19 +54,6 @@ _CALL_NAMES = {
     EventType.ALIAS: "Alias",
     EventType.ORDER: "Order Updated",
 }
-
-
-@value(frozen=True, slots=True)
-class ConsentRecord:
-    """One statement about one channel: who said what, when, shown which text, until when."""
-
-    channel: str
-    status: str
-    at: datetime
-    source: str
-    text_version: str | None = None
-    expires_at: datetime | None = None
-    event_id: str = ""
 
 
 @value(frozen=True, slots=True)
@@ -98,7 +79,8 @@ class Fact:
     `imported`: it is history, and starts no campaign. `suppressed`: address node to reason. `activity`: the shopper
     did something (an import's order row did not). `source` says who told the traits, `third_party` that it is not the
     shop's own (domain/sources.py); both are only set where there are traits. `cuts`: node to whether an operator says
-    that it is another person's. `node`: where it was folded; only the evaluation knows, and it is not stored.
+    that it is another person's. `verified`: told by more than a public write key. `node`: where it was folded; only the
+    evaluation knows.
     """
 
     id: str
@@ -119,6 +101,7 @@ class Fact:
     source: str = ""
     third_party: bool = False
     cuts: Mapping[str, bool] = field(default_factory=dict)
+    verified: bool = False
     node: str = ""
 
     @property
@@ -139,6 +122,7 @@ def link_fact(fact: Fact, home: str) -> Fact:
         imported=fact.imported,
         consents=told_to_all(fact),
         links=() if fact.cuts else (home,),
+        verified=fact.verified,
         cuts=dict.fromkeys([home], next(iter(fact.cuts.values()))) if fact.cuts else {},
     )
 
@@ -181,7 +165,7 @@ def fact_of(event: Event, *, currency: str, nodes: Sequence[str] | None = None) 
         kind is not SYSTEM and trust is not BY_SYSTEM,
         trust is IMPORTED,
         traits,
-        _consents_of(event, name) if not third_party else _refusals_of(event, name),
+        consents_of(event, name, third_party=third_party),
         tuple(nodes[1:]),
         cart,
         touched,
@@ -191,6 +175,7 @@ def fact_of(event: Event, *, currency: str, nodes: Sequence[str] | None = None) 
         _suppressed_of(event, name),
         event.source if traits else "",
         third_party and bool(traits),
+        verified=trust is not PUBLIC,
     )
 
 
@@ -233,7 +218,7 @@ def _traits_of(event: Event) -> dict[str, Any]:
     for name in sorted(known, key=trait_rank)[:MAX_TRAITS]:
         value = event.traits[name]
         if isinstance(value, str):
-            traits[name] = _clean(value)
+            traits[name] = cleaned(value)
         elif isinstance(value, bool | int | float):
             traits[name] = value
     for name, normalise in (("email", normalised_email), ("phone", normalised_phone)):
@@ -244,85 +229,6 @@ def _traits_of(event: Event) -> dict[str, Any]:
             else:
                 traits[name] = address
     return traits
-
-
-def _consents_of(event: Event, name: str) -> tuple[ConsentRecord, ...]:
-    if name == CONSENT_UPDATED:
-        return _consent_update(event)
-    if name == "Unsubscribed" and event.trust is BY_SYSTEM:
-        channel = str(event.properties.get("channel", "email"))
-        return (ConsentRecord(channel, DENIED, event.timestamp, "unsubscribe", event_id=event.event_id),)
-    consent = event.context.get("consent")
-    if not isinstance(consent, dict):
-        return ()
-    if event.type is ORDER:
-        return tuple(_order_consents(event, consent))
-    categories = consent.get("categoryPreferences")
-    if not isinstance(categories, dict):
-        return ()
-    return tuple(_category_consents(event, categories))
-
-
-def _refusals_of(event: Event, name: str) -> tuple[ConsentRecord, ...]:
-    """Nobody consents to the shop through a third party; that they refused may be learned there."""
-    return tuple([record for record in _consents_of(event, name) if record.status == DENIED])
-
-
-def _category_consents(event: Event, categories: dict[str, Any]) -> Iterator[ConsentRecord]:
-    """Segment's libraries put the preferences on every call. A refusal counts wherever it is said; consent is given
-    when a person says who they are: else the next page view would undo an unsubscribe."""
-    for name, channel in CONSENT_CATEGORIES.items():
-        given = categories.get(name)
-        if given is False or (given is True and event.type is IDENTIFY):
-            status = GRANTED if given else DENIED
-            yield ConsentRecord(channel, status, event.timestamp, event.source, event_id=event.event_id)
-
-
-def _consent_update(event: Event) -> tuple[ConsentRecord, ...]:
-    properties = event.properties
-    channel, status = properties.get("channel"), properties.get("status")
-    if channel not in CHANNELS or status not in (GRANTED, DENIED):
-        return ()
-    expires = properties.get("expires_at")
-    expires_at = parse_instant(expires)
-    if status == GRANTED and expires is not None and expires_at is None:
-        return ()  # nobody agreed to for ever
-    return (
-        ConsentRecord(
-            channel,
-            status,
-            event.timestamp,
-            _text(properties.get("source")) or event.source,
-            _text(properties.get("text_version")),
-            expires_at,
-            event.event_id,
-        ),
-    )
-
-
-def _order_consents(event: Event, consent: dict[str, Any]) -> list[ConsentRecord]:
-    records = []
-    for channel in CHANNELS:
-        given = consent.get(channel)
-        if isinstance(given, dict) and given.get("status") in (GRANTED, DENIED):
-            at = parse_instant(given.get("at")) or event.timestamp
-            text = _text(given.get("text_version"))
-            records.append(
-                ConsentRecord(
-                    channel, given["status"], min(at, event.received_at), event.source, text, event_id=event.event_id
-                )
-            )
-    return records
-
-
-def _text(value: Any) -> str | None:
-    return _clean(value) if isinstance(value, str) and value else None
-
-
-def _clean(text: str) -> str:
-    """At most 500 characters, none of them controls (JSON writes six bytes for each) or no character at all."""
-    text = text[:_MAX_TEXT]
-    return text if text.isprintable() else "".join(char for char in text if category(char) not in _NO_TEXT)
 
 
 def _suppressed_of(event: Event, name: str) -> dict[str, str]:
@@ -373,12 +279,12 @@ def _cart_line(product: dict[str, Any], at: datetime, currency: str, *, removed:
     return CartLine(
         quantity=0 if removed else int(quantity) if whole else 1,
         at=at,
-        name=_text(product.get("name")),
+        name=text_of(product.get("name")),
         # A line that names another currency has no price in the program's.
         price_minor=_price(product.get("price"), currency) if product.get("currency") in (None, currency) else None,
-        url=_text(product.get("url")),
-        image_url=_text(product.get("image_url")),
-        category=_text(product.get("category")),
+        url=text_of(product.get("url")),
+        image_url=text_of(product.get("image_url")),
+        category=text_of(product.get("category")),
     )
 
 

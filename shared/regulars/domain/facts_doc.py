@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from regulars.domain.facts import CartLine, ConsentRecord, Fact
+from regulars.domain.facts import CartLine, Fact
 from regulars.domain.instants import from_millis, to_millis
 from regulars.domain.orders import entry_from_doc, entry_to_doc
+from regulars.domain.statements import ConsentRecord
 
 
 def consent_to_doc(record: ConsentRecord) -> list[Any]:
     """A compact JSON array in field order."""
     expires = None if record.expires_at is None else to_millis(record.expires_at)
-    return [
+    doc = [
         record.channel,
         record.status,
         to_millis(record.at),
@@ -21,12 +22,16 @@ def consent_to_doc(record: ConsentRecord) -> list[Any]:
         expires,
         record.event_id,
     ]
+    return doc if record.verified else [*doc, 0]
+
+
+_VERIFIED = 7  # fields of a statement; one more where only a public write key says it
 
 
 def consent_from_doc(doc: list[Any]) -> ConsentRecord:
     """The inverse of `consent_to_doc`."""
     expires = None if doc[5] is None else from_millis(doc[5])
-    return ConsentRecord(doc[0], doc[1], from_millis(doc[2]), doc[3], doc[4], expires, doc[6])
+    return ConsentRecord(doc[0], doc[1], from_millis(doc[2]), doc[3], doc[4], expires, doc[6], len(doc) == _VERIFIED)
 
 
 def line_to_doc(line: CartLine) -> list[Any]:
@@ -50,6 +55,8 @@ def fact_to_doc(fact: Fact) -> dict[str, Any]:
         doc["p"] = 1
     if fact.imported:
         doc["m"] = 1
+    if fact.verified:
+        doc["v"] = 1
     if fact.traits:
         _add_traits(fact, doc)
     if fact.consents:
@@ -110,4 +117,5 @@ def fact_from_doc(doc: dict[str, Any]) -> Fact:
         doc.get("ts", ""),
         "tp" in doc,
         doc.get("x", {}),
+        "v" in doc,
     )

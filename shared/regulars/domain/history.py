@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from regulars.domain.facts import ConsentRecord, Fact
+from regulars.domain.facts import Fact
 from regulars.domain.instants import day_number
 from regulars.domain.orders import MAX_ORDERS, OrderBook, OrderEntry
 from regulars.domain.profile import MAX_SEEN, SEEN_DAYS, Counter, Profile, fold
+from regulars.domain.statements import ConsentRecord
 
 
 @dataclass(frozen=True, slots=True)

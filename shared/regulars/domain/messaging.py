@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from regulars.domain.customer import Customer, template_variables
-from regulars.domain.facts import GRANTED
 from regulars.domain.instants import iso, to_millis
 from regulars.domain.program import Campaign, CompiledProgram, OncePer
 from regulars.domain.sends import Channel, SendRecord, send_key, send_record_to_doc
 from regulars.domain.state import CustomerState, Pending
+from regulars.domain.statements import GRANTED
 
 Check = dict[str, Any]
 _TOLD = ":"

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from regulars.domain.facts import DENIED, MAX_TRAITS, CartLine, ConsentRecord, Fact, trait_rank
+from regulars.domain.facts import MAX_TRAITS, CartLine, Fact, trait_rank
 from regulars.domain.instants import day_number
 from regulars.domain.links import NO_LINKS, Links, linked, links_merged, with_cuts
+from regulars.domain.statements import DENIED, ConsentRecord
 from regulars.domain.values import value
 
 SEEN_DAYS = 7
@@ -54,12 +55,14 @@ class Cart:
 @value(frozen=True, slots=True)
 class Trait:
     """What is known of one trait: its value, when it was said and by which source (empty in profiles from before
-    sources were kept), and whether that source was third-party, such as bought data."""
+    sources were kept), and whether that source was third-party, such as bought data. `verified`: an address that more
+    than a public write key told."""
 
     value: Any
     at: datetime
     source: str = ""
     third_party: bool = False
+    verified: bool = False
 
 
 @dataclass(slots=True)
@@ -231,16 +234,20 @@ def _kept_days(days: dict[int, int], last: datetime, keep: int) -> dict[int, int
 
 def _told(fact: Fact) -> dict[str, Trait]:
     at, source, third_party = fact.at, fact.source, fact.third_party
-    return {name: Trait(said, at, source, third_party) for name, said in fact.traits.items()}
+    return {
+        name: Trait(said, at, source, third_party, fact.verified and name in ("email", "phone"))
+        for name, said in fact.traits.items()
+    }
 
 
-def _trait_order(trait: Trait) -> tuple[bool, datetime, str, str, str]:
-    return not trait.third_party, trait.at, str(trait.value), type(trait.value).__name__, trait.source
+def _trait_order(trait: Trait) -> tuple[bool, bool, datetime, str, str, str]:
+    return not trait.third_party, trait.verified, trait.at, str(trait.value), type(trait.value).__name__, trait.source
 
 
 def _merge_traits(traits: dict[str, Trait], other: Mapping[str, Trait]) -> None:
-    """What the shop learned itself wins over third-party data, whenever that came; else the last write by event time
-    wins, and at the same instant the greater text, so that order does not matter."""
+    """What the shop learned itself wins over third-party data, and an address that was verified over one that anybody
+    may claim, whenever that came; else the last write by event time wins, and at the same instant the greater text, so
+    that order does not matter."""
     for name, said in other.items():
         known = traits.get(name)
         if known is None or _trait_order(said) > _trait_order(known):
@@ -255,10 +262,10 @@ def _consent_rank(record: ConsentRecord) -> tuple[datetime, bool, str]:
 
 
 def merge_consent(consents: dict[str, ConsentRecord], record: ConsentRecord) -> None:
-    """The last statement wins; of two at the same instant the stricter one."""
-    known = consents.get(record.channel)
+    """The last statement of its sort wins; of two at the same instant the stricter one."""
+    known = consents.get(record.key)
     if known is None or _consent_rank(record) > _consent_rank(known):
-        consents[record.channel] = record
+        consents[record.key] = record
 
 
 def _merge_suppressed(known: dict[str, tuple[datetime, str]], other: Mapping[str, tuple[datetime, str]]) -> None:

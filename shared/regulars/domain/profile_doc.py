@@ -43,7 +43,7 @@ def profile_from_doc(doc: dict[str, Any]) -> Profile:
         doc["n"],
         {name: _counter_from_doc(counter) for name, counter in counters.items()} if counters else {},
         {name: _trait_from_doc(trait) for name, trait in traits.items()} if traits else {},
-        {record[0]: consent_from_doc(record) for record in consents} if consents else {},
+        {said.key: said for said in map(consent_from_doc, consents)} if consents else {},
         _cart_from_doc(doc["b"]) if "b" in doc else Cart(),
         _links_from_doc(doc["x"]) if "x" in doc else NO_LINKS,
         {node: (from_millis(at), why) for node, (at, why) in suppressed.items()} if suppressed else {},
@@ -52,15 +52,17 @@ def profile_from_doc(doc: dict[str, Any]) -> Profile:
 
 
 def _trait_to_doc(trait: Trait) -> list[Any]:
-    """[value, at], then the source, then 1 for a third party's; what stands at the end and is nothing is left out."""
+    """[value, at], then the source, then 1 for a third party's, 2 for a verified address, 3 for both; what stands at
+    the end and is nothing is left out."""
     doc: list[Any] = [trait.value, to_millis(trait.at)]
-    if trait.third_party:
-        return [*doc, trait.source, 1]
+    if mark := trait.third_party + 2 * trait.verified:
+        return [*doc, trait.source, mark]
     return [*doc, trait.source] if trait.source else doc
 
 
 def _trait_from_doc(doc: list[Any]) -> Trait:
-    return Trait(doc[0], from_millis(doc[1]), doc[2] if len(doc) > 2 else "", len(doc) > 3)  # noqa: PLR2004
+    value, at, source, mark = (*doc, "", 0)[:4] if len(doc) != 3 else (*doc, 0)  # noqa: PLR2004 - without a mark
+    return Trait(value, from_millis(at), source, bool(mark & 1), bool(mark & 2))
 
 
 def _links_to_doc(links: Links) -> list[Any]:

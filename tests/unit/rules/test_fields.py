@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from regulars.domain.customer import Customer
-from regulars.domain.facts import CartLine, ConsentRecord
+from regulars.domain.facts import CartLine
 from regulars.domain.orders import OrderBook, OrderEntry
 from regulars.domain.profile import Cart, Counter, Profile, Trait
 from regulars.domain.rules.fields import FIELDS, Kind, event_of, field_kind
+from regulars.domain.statements import ConsentRecord
 from regulars.domain.surveys import SurveyKind
 from tests.rule_samples import DAY, NOON
 

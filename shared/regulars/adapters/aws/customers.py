@@ -21,12 +21,12 @@ from botocore.exceptions import ClientError
 from regulars.adapters import items
 from regulars.adapters.aws.dynamo import CONDITION_FAILED, NO_ANSWER, Item, as_ours, batch_get
 from regulars.domain.errors import TransientError, VersionConflictError
-from regulars.domain.facts import ConsentRecord
 from regulars.domain.facts_doc import consent_from_doc, consent_to_doc
 from regulars.domain.instants import from_millis, to_millis
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
 from regulars.domain.state import CustomerState
+from regulars.domain.statements import ConsentRecord
 from regulars.domain.stored import Applied, Head, Stored
 from regulars.ports import ALL_PARTS, Part
 

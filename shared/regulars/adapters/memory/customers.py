@@ -9,10 +9,10 @@ from typing import TypeVar
 from regulars.adapters import items
 from regulars.adapters.changes import Image, change_of
 from regulars.domain.errors import VersionConflictError
-from regulars.domain.facts import ConsentRecord
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
 from regulars.domain.state import CustomerState
+from regulars.domain.statements import ConsentRecord
 from regulars.domain.stored import Applied, Change, Head, Stored
 from regulars.domain.values import value
 from regulars.ports import ALL_PARTS, Part

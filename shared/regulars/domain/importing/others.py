@@ -9,13 +9,13 @@ from typing import Any
 
 from regulars.domain.errors import BadInputError
 from regulars.domain.events import CONSENT_UPDATED, IDENTIFY, PAGE, SCREEN, TRACK, Event, Trust
-from regulars.domain.facts import CONSENT_CATEGORIES
 from regulars.domain.importing.fields import Errors, Import, Row, Subject, at, event_of, missing, who_of
 from regulars.domain.importing.values import RowError
 from regulars.domain.instants import from_millis, iso
 from regulars.domain.money import decimal_text
 from regulars.domain.products import product_event
 from regulars.domain.products_payload import product_of_payload
+from regulars.domain.statements import CONSENT_CATEGORIES
 
 _TYPES = {"track": TRACK, "page": PAGE, "screen": SCREEN}
 

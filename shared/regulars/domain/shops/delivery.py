@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 from regulars.domain.errors import BadInputError
 from regulars.domain.event_nodes import external_ids
 from regulars.domain.events import CONSENT_UPDATED, MAX_MESSAGE_ID_CHARS, Event, EventType, Trust, event_id_of
-from regulars.domain.facts import DENIED, GRANTED
 from regulars.domain.instants import to_millis
 from regulars.domain.json_text import content_hash
 from regulars.domain.orders_payload import OrderPayload, event_of_order, order_of
 from regulars.domain.products import product_event
 from regulars.domain.products_payload import product_of_payload
+from regulars.domain.statements import DENIED, GRANTED
 
 PRIVACY_REQUEST = "Privacy Request Received"
 DATA_REQUEST, REDACT_CUSTOMER, REDACT_SHOP = "data_request", "redact_customer", "redact_shop"

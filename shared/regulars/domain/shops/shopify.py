@@ -14,7 +14,6 @@ from typing import Any
 
 from regulars.domain.errors import BadInputError
 from regulars.domain.events import Event
-from regulars.domain.facts import DENIED, GRANTED
 from regulars.domain.shops import delivery as build
 from regulars.domain.shops.delivery import Delivery, Who
 from regulars.domain.shops.reading import (
@@ -38,6 +37,7 @@ from regulars.domain.shops.reading import (
     quantity,
     text,
 )
+from regulars.domain.statements import DENIED, GRANTED
 
 _MAX_LINES, _MAX_COUPONS = 1_000, 50
 _CONSENTS = {"subscribed": GRANTED, "unsubscribed": DENIED}
