@@ -71,10 +71,15 @@ def test_an_answer_given_under_both_names_holds_for_both() -> None:
 def test_a_merged_customer_hears_of_an_occasion_once() -> None:
     """Two accounts with two addresses, both welcomed, turn out to be one person's, who leaves and subscribes again."""
     world = World()
-    world.send(*world.sign_up("ann@example.com"), *world.sign_up("bob@example.com", user_id="bob"))
+    world.send(
+        *world.sign_up("ann@example.com", trust=Trust.SIGNED),
+        *world.sign_up("bob@example.com", user_id="bob", trust=Trust.SIGNED),
+    )
     world.advance(world.clock.instant + timedelta(hours=1))
     assert world.sent() == ["welcome", "welcome"]
-    world.send(world.event("", type=EventType.IDENTIFY, user_id="bob", traits={"email": "ann@example.com"}))
+    world.send(
+        world.event("", type=EventType.IDENTIFY, trust=Trust.SIGNED, user_id="bob", traits={"email": "ann@example.com"})
+    )
     assert world.customer("bob").root == world.customer("ann").root
     for status in ("denied", "granted"):
         world.clock.instant += MINUTE
@@ -185,8 +190,10 @@ def test_who_has_too_many_identifiers_is_looked_at_again() -> None:
     names = [f"u{number}" for number in range(12)]
     for number, name in enumerate(names):
         for address in (f"a{number // 4}@example.com", f"a{(number + 1) // 4}@example.com"):
-            world.send(world.event("", type=EventType.IDENTIFY, user_id=name, traits={"email": address}))
-    world.send(world.event("", type=EventType.IDENTIFY, traits={"email": "a0@example.com"}))
+            world.send(
+                world.event("", type=EventType.IDENTIFY, trust=Trust.SIGNED, user_id=name, traits={"email": address})
+            )
+    world.send(world.event("", type=EventType.IDENTIFY, trust=Trust.SIGNED, traits={"email": "a0@example.com"}))
     together = world.customer()
     assert {world.customer(name).root for name in names} == {together.root}
     assert "active" in world.segments()
@@ -199,14 +206,25 @@ def test_who_has_too_many_identifiers_is_looked_at_again() -> None:
 def test_a_split_forgets_nothing_of_what_the_part_had_heard() -> None:
     """Both were welcomed, then taken for one, then told apart; neither is welcomed again."""
     world = World()
-    world.send(*world.sign_up("ann@example.com"), *world.sign_up("bob@example.com", user_id="bob"))
+    world.send(
+        *world.sign_up("ann@example.com", trust=Trust.SIGNED),
+        *world.sign_up("bob@example.com", user_id="bob", trust=Trust.SIGNED),
+    )
     world.advance(world.clock.instant + timedelta(hours=1))
     shared = node_id(NodeKind.EMAIL, "both@example.com")
     for name in ("ann", "bob"):
-        world.send(world.event("", type=EventType.IDENTIFY, user_id=name, traits={"email": "both@example.com"}))
+        world.send(
+            world.event(
+                "", type=EventType.IDENTIFY, trust=Trust.SIGNED, user_id=name, traits={"email": "both@example.com"}
+            )
+        )
     assert world.customer("bob").root == world.customer("ann").root
     for name in ("ann", "bob"):
-        world.send(world.event("", type=EventType.IDENTIFY, user_id=name, traits={"email": f"{name}2@example.com"}))
+        world.send(
+            world.event(
+                "", type=EventType.IDENTIFY, trust=Trust.SIGNED, user_id=name, traits={"email": f"{name}2@example.com"}
+            )
+        )
         world.send(word(world, SPLIT, user(name), shared))
     assert world.customer("bob").root != world.customer("ann").root
     world.advance(world.clock.instant + timedelta(days=2))
@@ -257,3 +275,17 @@ def test_a_public_call_does_not_replace_an_address_that_the_shop_told() -> None:
     changed = world.customer().address("email")
     assert changed is not None
     assert changed.text == "ann@example.org"
+
+
+def test_a_stranger_who_claims_an_address_is_not_its_owner() -> None:
+    """With an account of his own and her address; the shop's orders say whose it is. Without them it is nobody's."""
+    for shop_knows in (True, False):
+        world = World()
+        if shop_knows:
+            world.send(world.order("o1", traits={"email": "ann@example.com"}))
+        world.send(*world.sign_up("ann@example.com"))
+        claim: dict[str, Any] = {"type": EventType.IDENTIFY, "user_id": "evil", "traits": {"email": "ann@example.com"}}
+        world.send(world.event("", **claim))
+        assert world.customer("evil").root == user("evil")
+        email = world.customer_of_node(node_id(NodeKind.EMAIL, "ann@example.com"))
+        assert (email.root == user("ann")) is shop_knows

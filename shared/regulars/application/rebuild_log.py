@@ -103,12 +103,14 @@ class LogReader:
             self._spill.add(home, mark + orjson.dumps(fact_to_doc(fact)))
         known = self._links.get(home, NO_LINKS)
         for other in others_of(fact):
-            if self._wanted(other) and (fact.cuts or told_to_all(fact) or says_more(known, other, fact.at, fact.id)):
+            if self._wanted(other) and (
+                fact.cuts or told_to_all(fact) or says_more(known, other, fact.at, fact.id, verified=fact.verified)
+            ):
                 self._spill.add(other, mark + orjson.dumps(fact_to_doc(link_fact(fact, home))))
         if fact.links:
             if len(self._links) >= _MAX_KNOWN_LINKS:
                 self._links.clear()
-            self._links[home] = linked(known, fact.links, fact.at, fact.id)
+            self._links[home] = linked(known, fact.links, fact.at, fact.id, verified=fact.verified)
 
     def _put_product_aside(self, product_id: str, listing: Listing, mark: bytes) -> None:
         key = product_key(product_id)

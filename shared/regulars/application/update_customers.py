@@ -201,10 +201,12 @@ def _add_link_facts(works: dict[str, _Work], heads: Mapping[str, Head]) -> None:
         known = head.links
         for event_id, (fact, _) in list(work.facts.items()):
             for other in others_of(fact):
-                if not (fact.cuts or told_to_all(fact) or says_more(known, other, fact.at, fact.id)):
+                if not (
+                    fact.cuts or told_to_all(fact) or says_more(known, other, fact.at, fact.id, verified=fact.verified)
+                ):
                     continue
                 if fact.links:
-                    known = linked(known, (other,), fact.at, fact.id)
+                    known = linked(known, (other,), fact.at, fact.id, verified=fact.verified)
                 work.links.add(other)
                 target = works.setdefault(other, _Work())
                 target.facts[f"{event_id} {home}"] = (link_fact(fact, home), None)

@@ -30,12 +30,13 @@ _DAYS_A_WEEK = 7
 
 
 class Link(NamedTuple):
-    """The first event that named both ends (`at`: its instant; `event`: 48 bits of its id, as `Fact.id`), and the
-    number of the last week in which one did."""
+    """The first event that named both ends (`at`: its instant; `event`: 48 bits of its id, as `Fact.id`), the number
+    of the last week in which one did, and whether any came with more than a public write key."""
 
     at: datetime
     event: str
     week: int
+    verified: bool = False
 
 
 class Cut(NamedTuple):
@@ -63,23 +64,25 @@ class Limit(NamedTuple):
     """How many neighbours of kind `other` an identifier may have (kinds as the letters of node ids).
 
     Only those seen within `weeks` weeks of the one seen last count, None meaning ever; older ones are let go. Where
-    more remain, the identifier keeps the `newest`, or else joins nobody at all.
+    more remain, the identifier keeps the `newest`, or else joins nobody at all. `claimed`: of those that nothing but
+    public write keys told of, it may have so many, and none beside one that is verified; None: they count like others.
     """
 
     other: str
     at_most: int
     weeks: int | None = None
     newest: bool = False
+    claimed: int | None = None
 
 
 # A browser or device used by two accounts belongs to neither, nor does a telephone or a loyalty card that two people
-# give; an e-mail address may serve the few accounts that one person opened.
+# give; an e-mail address may serve the few accounts that one person opened, if the shop says so: anybody can claim one.
 _NOBODYS = (Limit("u", 1), Limit("e", 1), Limit("p", 1), Limit("l", 1))
 DEFAULT_LIMITS: dict[str, tuple[Limit, ...]] = {
-    "e": (Limit("u", 5),),
-    "p": (Limit("u", 1), Limit("e", 1)),
-    "l": (Limit("u", 1), Limit("e", 2)),
-    "s": (Limit("u", 1), Limit("e", 5)),
+    "e": (Limit("u", 5, claimed=1),),
+    "p": (Limit("u", 1, claimed=1), Limit("e", 1, claimed=1)),
+    "l": (Limit("u", 1, claimed=1), Limit("e", 2, claimed=1)),
+    "s": (Limit("u", 1, claimed=1), Limit("e", 5, claimed=1)),
     "a": _NOBODYS,
     "d": _NOBODYS,
 }
@@ -128,9 +131,13 @@ def _allowed(limit: Limit, others: list[str], known: Mapping[str, Link]) -> set[
     if limit.weeks is not None and others:
         oldest = max(known[other].week for other in others) - limit.weeks
         others = [other for other in others if known[other].week > oldest]
-    if len(others) <= limit.at_most:
+    at_most = limit.at_most
+    if limit.claimed is not None:
+        verified = [other for other in others if known[other].verified]
+        others, at_most = (verified, at_most) if verified else (others, min(at_most, limit.claimed))
+    if len(others) <= at_most:
         return set(others)
-    return set(_newest(others, known)[: limit.at_most]) if limit.newest else None
+    return set(_newest(others, known)[:at_most]) if limit.newest else None
 
 
 def _told(limit: Limit) -> str:
@@ -149,16 +156,22 @@ def week_of(at: datetime) -> int:
     return day_number(at) // _DAYS_A_WEEK
 
 
-def says_more(links: Links, other: str, at: datetime, event: str) -> bool:
+def says_more(links: Links, other: str, at: datetime, event: str, *, verified: bool = False) -> bool:
     """Whether an event that names `other` too tells `links` anything: a new neighbour, a later week, an earlier
-    event."""
+    event, or by more than a public write key."""
     known = links.known.get(other)
-    return known is None or week_of(at) > known.week or (at, event) < (known.at, known.event)
+    if known is None or (verified and not known.verified):
+        return True
+    return week_of(at) > known.week or (at, event) < (known.at, known.event)
 
 
-def linked(links: Links, others: Iterable[str], at: datetime, event: str) -> Links:
+def linked(links: Links, others: Iterable[str], at: datetime, event: str, *, verified: bool = False) -> Links:
     """The links after an event at `at` named these others as well."""
-    fresh = {other: Link(at, event, week_of(at)) for other in others if says_more(links, other, at, event)}
+    fresh = {
+        other: Link(at, event, week_of(at), verified)
+        for other in others
+        if says_more(links, other, at, event, verified=verified)
+    }
     return links_merged(links, Links(fresh)) if fresh else links
 
 
@@ -176,7 +189,7 @@ def links_merged(one: Links, other: Links) -> Links:
         mine = known.get(node)
         if mine is not None:
             first = min(mine[:2], link[:2])
-            link = Link(*first, max(mine.week, link.week))  # noqa: PLW2901 - joined with what was known
+            link = Link(*first, max(mine.week, link.week), mine.verified or link.verified)  # noqa: PLW2901 - joined with what was known
         known[node] = link
     if len(known) > MAX_LINKS_OF_KIND:
         known = _bounded(known)

@@ -154,7 +154,7 @@ def links_after(links: Links, fact: Fact) -> Links:
     """A node's links once a fact is folded into it."""
     if fact.cuts:
         return with_cuts(links, fact.cuts, fact.at)
-    return linked(links, fact.links, fact.at, fact.id) if fact.links else links
+    return linked(links, fact.links, fact.at, fact.id, verified=fact.verified) if fact.links else links
 
 
 def _count(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:

@@ -66,12 +66,18 @@ def _trait_from_doc(doc: list[Any]) -> Trait:
 
 
 def _links_to_doc(links: Links) -> list[Any]:
-    known = {node: [to_millis(link.at), link.event, link.week] for node, link in sorted(links.known.items())}
+    known = {
+        node: [to_millis(link.at), link.event, link.week, *[1] * link.verified]
+        for node, link in sorted(links.known.items())
+    }
     return [known, {node: [to_millis(cut.at), cut.is_cut] for node, cut in sorted(links.cuts.items())}]
 
 
 def _links_from_doc(doc: list[Any]) -> Links:
-    known = {node: Link(from_millis(at), event, week) for node, (at, event, week) in doc[0].items()}
+    known = {
+        node: Link(from_millis(at), event, week, bool(verified))
+        for node, (at, event, week, *verified) in doc[0].items()
+    }
     return Links(known, {node: Cut(from_millis(at), cut) for node, (at, cut) in doc[1].items()})
 
 
