@@ -267,7 +267,7 @@ def refresh_forgets_whom_it_touches() -> Iterator[None]:
 @contextmanager
 def who_loses_a_link_is_forgotten() -> Iterator[None]:
     """A browser turns out to be shared, and only those are evaluated whose own items changed."""
-    with mock.patch.object(evaluate_customers, "let_go", return_value=frozenset()):
+    with mock.patch.object(evaluate_customers, "let_go", return_value={}):
         yield
 
 
