@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from regulars.domain.identity import NodeKind, node_id
+from regulars.domain.identity_rules import IdentityDefinition
 from regulars.domain.links import (
     MAX_LINKS_OF_KIND,
     NO_LINKS,
@@ -148,3 +149,15 @@ def test_a_device_belongs_to_whom_its_browsers_belong() -> None:
     shared = graph((ANN, "a_1"), (BOB, "a_2"), ("a_1", "d_1"), ("a_2", "d_1"))
     assert people(shared) == {frozenset({ANN, "a_1"}), frozenset({BOB, "a_2"})}
     assert people(graph(("a_1", "d_1"))) == {frozenset({"a_1", "d_1"})}
+
+
+def test_a_program_chooses_how_many_and_not_that_claims_count() -> None:
+    """More accounts to an address are the shop's choice; a stranger's claim beside hers is not."""
+    limit = {"of": "email", "with": "user_id", "at_most": 9}
+    rules = IdentityDefinition.model_validate({"limits": [limit]}).rules()
+    links = graph((ANN, "e_1"), (BOB, "e_1"))
+    assert people(links, rules) == set()
+    for node in ("e_1", BOB):
+        (other,) = {"e_1", BOB} - {node}
+        links[node] = linked(links[node], (other,), NOW, "order", verified=True)
+    assert people(links, rules) == {frozenset({BOB, "e_1"})}

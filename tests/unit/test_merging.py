@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from regulars.adapters.items import profile_text
+from regulars.application.identity import Identity
 from regulars.domain.event_nodes import JOINED, SPLIT
 from regulars.domain.events import Event, EventType, Trust
 from regulars.domain.identity import NodeKind, node_id
@@ -289,3 +290,19 @@ def test_a_stranger_who_claims_an_address_is_not_its_owner() -> None:
         assert world.customer("evil").root == user("evil")
         email = world.customer_of_node(node_id(NodeKind.EMAIL, "ann@example.com"))
         assert (email.root == user("ann")) is shop_knows
+
+
+def test_an_operator_is_told_why_a_shared_computer_is_nobodys() -> None:
+    """No limit is broken and nothing is cut; it is what hangs on it that makes it two people's."""
+    world = World()
+    world.send(*world.sign_up("ann@example.com"), login(world))
+    world.send(world.order("guest", user_id=None, anonymous_id="b1", traits={"email": "husband@example.com"}))
+    commands = Identity(
+        store=world.store, programs=world.programs, log=world.log, events=world.events, clock=world.clock
+    )
+    ties = {tuple(sorted((tie.one, tie.other))): tie for tie in commands.explain(user("ann")).ties}
+    tie = ties[BROWSER, user("ann")]
+    assert tie.objection is not None
+    assert tie.objection.startswith("a browser or device of two people")
+    assert tie.event is not None
+    assert [other.objection for pair, other in ties.items() if BROWSER not in pair] == [None]

@@ -72,6 +72,8 @@ class Identity:
         ties = []
         for (one, other), link in sorted(edges.items()):
             objection = rules.objection(one, heads[one].links, other) or rules.objection(other, heads[other].links, one)
+            if objection is None and not {one, other} <= members:
+                objection = "a browser or device of two people, or more identifiers than a customer has"
             ties.append(Tie(one, other, link.at, found.get(link.event), objection))
         ties.sort(key=lambda tie: (tie.objection is not None, tie.at))
         return Explanation(nearby.root(node), members, tuple(ties))
@@ -97,11 +99,14 @@ class Identity:
         wanted = {link.event: link.at for link in edges.values()}
         prefixes = {a2b_base64(short).hex(): short for short in wanted}
         found: dict[str, Event] = {}
-        for first in sorted({at.date() for at in wanted.values()}):
-            day = next(at for at in wanted.values() if at.date() == first)
-            for key in self._log.keys(first_day=day, last_day=day + _LATEST_RECEIPT):
+        read: set[str] = set()
+        for at in sorted(wanted.values()):
+            for key in self._log.keys(first_day=at, last_day=at + _LATEST_RECEIPT):
                 if wanted.keys() <= found.keys():
                     return found
+                if key in read:
+                    continue
+                read.add(key)
                 for event in self._log.read(key):
                     short = prefixes.get(event.event_id[:12])
                     if short is not None and nodes_of(event):

@@ -62,8 +62,10 @@ class IdentityDefinition(Node):
         """The defaults, with what is said here instead where the kinds are the same."""
         limits = {letter: {limit.other: limit for limit in known} for letter, known in DEFAULT_LIMITS.items()}
         for definition in self.limits:
-            limit = definition.limit()
-            limits.setdefault(letter_of(KIND_NAMES[definition.of]), {})[limit.other] = limit
+            limit, known = definition.limit(), limits.setdefault(letter_of(KIND_NAMES[definition.of]), {})
+            default = known.get(limit.other)
+            # How many a program allows is its choice; that a claim does not stand beside what the shop told is not.
+            known[limit.other] = limit._replace(claimed=default.claimed) if default else limit
         nodes = {
             node_id(KIND_NAMES[kind], normalised(KIND_NAMES[kind], value) or value)
             for kind, values in self.blocked.items()
