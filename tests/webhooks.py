@@ -172,7 +172,7 @@ def base64_hmac(raw: bytes, secret: str = SECRET) -> str:
     return base64.b64encode(hmac.new(secret.encode(), raw, hashlib.sha256).digest()).decode()
 
 
-def timed_hmac(raw: bytes, timestamp: int, secret: str = SECRET) -> str:
+def timed_hmac(raw: bytes, timestamp: int | str, secret: str = SECRET) -> str:
     return hmac.new(secret.encode(), str(timestamp).encode() + b"." + raw, hashlib.sha256).hexdigest()
 
 
@@ -201,6 +201,21 @@ def signed_headers(source: str, raw: bytes, topic: str, secret: str, now: int) -
     return {"regulars-timestamp": str(now), "regulars-signature": f"v1={timed_hmac(raw, now, secret)}"}
 
 
+def delivery(
+    source: str, raw: bytes, headers: dict[str, str], *, route: str = "orders", method: str = "POST"
+) -> HttpRequest:
+    """One request to a webhook, as the gateway gives it."""
+    return HttpRequest(
+        method=method,
+        path=f"/webhooks/{route}/{source}",
+        received_at=NOW,
+        request_id="r-1",
+        headers=headers,
+        body=base64.b64encode(raw).decode(),
+        is_base64=True,
+    )
+
+
 class Shops:
     """The webhooks of `shopify-main`, `woocommerce`, `bigcommerce-eu`, `stripe` and `desk`, all with one secret.
 
@@ -223,17 +238,7 @@ class Shops:
         self, source: str, raw: bytes, headers: dict[str, str], *, route: str = "orders", method: str = "POST"
     ) -> HttpReply:
         """One request as it is."""
-        return self.receive(
-            HttpRequest(
-                method=method,
-                path=f"/webhooks/{route}/{source}",
-                received_at=NOW,
-                request_id="r-1",
-                headers=headers,
-                body=base64.b64encode(raw).decode(),
-                is_base64=True,
-            )
-        )
+        return self.receive(delivery(source, raw, headers, route=route, method=method))
 
     def post(self, source: str, body: object, topic: str = "", *, secret: str = SECRET, **more: str) -> HttpReply:
         """One signed delivery."""

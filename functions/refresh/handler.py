@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from regulars.runtime.compose import announce as compose_announce
-from regulars.runtime.compose import refresh as compose_refresh
+from regulars.runtime.compose import refresh as compose
 from regulars.runtime.observability import count, logger, metrics
 
-_refresh = compose_refresh()
-_announce = compose_announce()
+_refresh, _announce = compose()
 _AFTERWARDS = {"announce": True}
 
 

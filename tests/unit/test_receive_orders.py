@@ -25,6 +25,7 @@ from regulars.domain.facts import fact_of
 from regulars.domain.instants import from_millis
 from tests.collecting import NOW, code_of, queued
 from tests.functions.bad_input.payloads import BAD_ORDERS
+from tests.webhooks import delivery, timed_hmac
 
 SECRET = "current"
 ORDER: dict[str, Any] = {
@@ -73,17 +74,7 @@ class Webhook:
             "regulars-timestamp": at,
             "regulars-signature": f"v1={sign(raw, at)}" if signature is None else signature,
         }
-        return self.receive(
-            HttpRequest(
-                method=method,
-                path=f"/webhooks/orders/{source}",
-                received_at=NOW,
-                request_id="r-1",
-                headers=headers,
-                body=base64.b64encode(raw).decode(),
-                is_base64=True,
-            )
-        )
+        return self.receive(delivery(source, raw, headers, method=method))
 
     def post(self, order: object) -> HttpReply:
         """One signed order."""
@@ -94,7 +85,7 @@ class Webhook:
 
 
 def sign(raw: bytes, timestamp: str, secret: str = SECRET) -> str:
-    return hmac.new(secret.encode(), timestamp.encode() + b"." + raw, hashlib.sha256).hexdigest()
+    return timed_hmac(raw, timestamp, secret)
 
 
 def test_a_signed_order_becomes_one_signed_event_with_its_canonical_document() -> None:

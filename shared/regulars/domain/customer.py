@@ -221,7 +221,9 @@ def _told(said: Said, ties: Mapping[str, Links], facts: Sequence[Fact]) -> tuple
                 merge_consent(known, record)
             said = {**said, **{(fact.node, channel): record for channel, record in known.items()}}
         if fact.links or fact.cuts:
-            ties = {**ties, fact.node: links_after(ties.get(fact.node, NO_LINKS), fact)}
+            known_links = ties.get(fact.node, NO_LINKS)
+            if (told := links_after(known_links, fact)) is not known_links:
+                ties = {**ties, fact.node: told}
     return said, ties
 
 

@@ -75,7 +75,7 @@ def survey_of(name: object, kind: object) -> tuple[str, SurveyKind]:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise BadInputError("bad_survey", "survey must be 1 to 64 small letters, digits, underscores and hyphens")
     try:
-        return name, SurveyKind(kind)  # type: ignore[arg-type]  # whatever it is, it is told
+        return name, SurveyKind(str(kind))
     except ValueError:
         raise BadInputError("bad_survey", f"kind must be one of {', '.join(SurveyKind)}") from None
 

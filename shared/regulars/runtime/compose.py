@@ -172,39 +172,22 @@ def tick() -> Callable[[], int]:
     )
 
 
-def refresh() -> Callable[[], RefreshReport]:
-    """Refresh the parameters in BUCKET_NAME from the table TABLE_NAME."""
-    from regulars.adapters.aws.customers import DynamoCustomerStore
-    from regulars.adapters.aws.dynamo import dynamo_client
-    from regulars.adapters.aws.s3 import s3_client
-    from regulars.adapters.system import SystemClock
-    from regulars.application.refresh import refresh as use_case
-
-    s3 = s3_client()
-    return partial(
-        use_case,
-        store=DynamoCustomerStore(dynamo_client(), required("TABLE_NAME")),
-        programs=_programs(s3, required("BUCKET_NAME")),
-        clock=SystemClock(),
-    )
-
-
-def announce() -> Callable[[], RefreshReport]:
-    """Bring up whom the parameters in BUCKET_NAME may move, of the table TABLE_NAME, through DUE_QUEUE_URL."""
+def refresh() -> tuple[Callable[[], RefreshReport], Callable[[], RefreshReport]]:
+    """(refresh, announce): new parameters in BUCKET_NAME from the table TABLE_NAME; whom they may move, through
+    DUE_QUEUE_URL."""
     from regulars.adapters.aws.customers import DynamoCustomerStore
     from regulars.adapters.aws.dynamo import dynamo_client
     from regulars.adapters.aws.queue import SqsQueue, sqs_client
     from regulars.adapters.aws.s3 import s3_client
     from regulars.adapters.system import SystemClock
-    from regulars.application.refresh import announce as use_case
+    from regulars.application import refresh as use_cases
 
-    s3 = s3_client()
-    return partial(
-        use_case,
-        store=DynamoCustomerStore(dynamo_client(), required("TABLE_NAME")),
-        programs=_programs(s3, required("BUCKET_NAME")),
-        due=SqsQueue(sqs_client(), required("DUE_QUEUE_URL")),
-        clock=SystemClock(),
+    store = DynamoCustomerStore(dynamo_client(), required("TABLE_NAME"))
+    programs = _programs(s3_client(), required("BUCKET_NAME"))
+    due, clock = SqsQueue(sqs_client(), required("DUE_QUEUE_URL")), SystemClock()
+    return (
+        partial(use_cases.refresh, store=store, programs=programs, clock=clock),
+        partial(use_cases.announce, store=store, programs=programs, due=due, clock=clock),
     )
 
 

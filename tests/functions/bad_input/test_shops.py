@@ -119,7 +119,7 @@ ORDERS: dict[str, tuple[str, dict[str, Any]]] = {
     "a total that is an object": ("bad_amount", {"total_price": {"amount": "1"}}),
     "a line's price that is a list": ("bad_amount", {"line_items": [{"product_id": 1, "price": []}]}),
     "no currency": ("unknown_currency", {"currency": None}),
-    "a currency that is none": ("unknown_currency", {"currency": "XXX"}),
+    "a currency that is none": ("unknown_currency", {"currency": "XXX"}),  # ISO 4217 for "no currency"
     "no id": ("bad_shape", {"id": None}),
     "an id that is an object": ("bad_shape", {"id": {}}),
     "a long id": ("bad_shape", {"id": "1" * 65}),

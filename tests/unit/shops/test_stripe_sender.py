@@ -95,7 +95,7 @@ def stripe_url(tmp_path: Path) -> Iterator[str]:
             except urllib.error.HTTPError:
                 break
             except OSError:
-                time.sleep(0.05)
+                time.sleep(0.05)  # a process of its own, that starts when it does
         yield url
         sender.terminate()
 
@@ -134,7 +134,7 @@ def test_what_a_stand_in_for_stripe_sends_is_believed_and_becomes_one_order(
     events: list[Event] = []
     until = time.monotonic() + _PATIENCE
     while time.monotonic() < until and {EventType.IDENTIFY, EventType.ORDER} > {event.type for event in events}:
-        time.sleep(0.05)
+        time.sleep(0.05)  # the sender delivers from a process of its own
         told, bad = receiver.shops.stored()
         assert bad == []
         events += told

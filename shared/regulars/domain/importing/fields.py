@@ -82,8 +82,6 @@ Errors = dict[int, RowError]
 
 
 def _sum(parts: tuple[int | None, ...]) -> int | None:
-    if None not in parts:
-        return sum(parts)  # type: ignore[arg-type]
     there = [part for part in parts if part is not None]
     return sum(there) if there else None
 
