@@ -14,11 +14,11 @@ from regulars.domain.loading import load_program
 from regulars.domain.parameters import (
     ParameterDefinition,
     ProgramParameters,
-    nearest_rank,
     parameter_value,
     parameters_from_doc,
     parameters_to_doc,
 )
+from regulars.domain.percentile import nearest_rank
 from regulars.domain.plan import FeaturePlan
 from regulars.domain.program import OncePer, Program
 from tests.rule_samples import DAY, NOON, FakeView, ordered

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from regulars.domain.instants import from_millis, to_millis
+from regulars.domain.percentile import nearest_rank
 from regulars.domain.rules.operands import ParameterRef, amount_of, context_of
 from regulars.domain.rules.tree import Measure, Node
 
@@ -78,18 +78,6 @@ class ParameterDefinition(Node):
         if isinstance(amount, ParameterRef):
             raise ValueError("must be a value, not another parameter")  # noqa: TRY004 - as above
         return amount
-
-
-def nearest_rank(values: Sequence[int], percentile: Decimal) -> int:
-    """The smallest of `values` such that at least `percentile` % of them are not greater: rank ceil(P/100 x n).
-
-    This is the inverse of the empirical distribution function (Hyndman & Fan, "Sample Quantiles in Statistical
-    Packages", The American Statistician 50(4), 1996, definition 1): always one of the values, no interpolation.
-    Raises ValueError without values or for a percentile outside (0, 100].
-    """
-    if not values or not 0 < percentile <= 100:  # noqa: PLR2004 - per cent
-        raise ValueError("needs values, and a percentile above 0 and at most 100")
-    return sorted(values)[math.ceil(percentile * len(values) / 100) - 1]
 
 
 def parameter_value(definition: ParameterDefinition, measures: Iterable[int]) -> int:
