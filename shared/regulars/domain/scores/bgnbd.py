@@ -1,0 +1,119 @@
+"""BG/NBD: when a customer buys again, and whether ever.
+
+Fader, Hardie & Lee, "'Counting Your Customers' the Easy Way: An Alternative to the Pareto/NBD Model", Marketing Science
+24(2), 2005. While alive a customer buys at a rate of their own, lambda ~ Gamma(r, alpha); after each repeat purchase
+they leave for ever with a probability of their own, p ~ Beta(a, b).
+
+Times are weeks since the customer's first purchase: `x` repeat purchases, the latest at `t_x`, observed until `T`.
+With x = 0 nobody has had an occasion to leave, so t_x = 0 and P(alive) = 1: that is why P(alive) says nothing about
+one-time buyers, and is never the churn score.
+"""
+
+from __future__ import annotations
+
+from math import cosh, exp, expm1, inf, lgamma, log, log1p, pi, sinh
+from typing import NamedTuple
+
+from regulars.domain.scores.hypergeometric import hyp2f1
+
+_LARGEST_EXPONENT = 700.0
+"""exp() of more is not a float."""
+_SERIES_Z = 0.9
+"""Up to here the series is faster than the integral: at most some 150 terms."""
+_MOST_NEGATIVE = -3.0
+"""A series with a parameter below this begins with large terms of both signs, which cancel."""
+_NEAR_ONE = 1e-4
+
+
+def _nodes(step: float = 0.08, reach: int = 100) -> tuple[tuple[float, float, float, float], ...]:
+    """(p, ln p, ln(1 - p), weight) of the double exponential rule on (0, 1): p = 1 / (1 + exp(-pi sinh u)).
+
+    Takahasi & Mori, "Double exponential formulas for numerical integration", 1974. The weight has dp = p (1 - p) pi
+    cosh u du in it; the factor p (1 - p) is left to the integrand's powers.
+    """
+    nodes = []
+    for index in range(-reach, reach + 1):
+        u = step * index
+        s = pi * sinh(u)
+        log_p = -log1p(exp(-s)) if s > -_LARGEST_EXPONENT else s
+        log_q = -log1p(exp(s)) if s < _LARGEST_EXPONENT else -s
+        nodes.append((exp(log_p), log_p, log_q, step * pi * cosh(u)))
+    return tuple(nodes)
+
+
+_NODES = _nodes()
+
+
+class BgNbd(NamedTuple):
+    """The population's parameters; `alpha` in weeks, all above 0."""
+
+    r: float
+    alpha: float
+    a: float
+    b: float
+
+    def p_alive(self, x: float, t_x: float, T: float) -> float:  # noqa: N803 - the paper's name
+        """P(alive at T | x, t_x, T) (Fader, Hardie & Lee, "Computing P(alive) Using the BG/NBD Model", 2008, eq. 1):
+        1 / (1 + [x > 0] a / (b + x - 1) ((alpha + T) / (alpha + t_x))^(r + x))."""
+        if x <= 0:
+            return 1.0
+        odds = log(self.a / (self.b + x - 1)) + (self.r + x) * log((self.alpha + T) / (self.alpha + t_x))
+        return 1 / (1 + exp(odds)) if odds < _LARGEST_EXPONENT else 0.0
+
+    def no_purchase(self, x: float, t_x: float, T: float, t: float) -> float:  # noqa: N803
+        """P(no purchase in (T, T + t] | x, t_x, T), the churn score for t = 90 days.
+
+        Who is dead buys nothing. Who is alive at T can only leave after a purchase, so they stay alive until their next
+        one, and P(none in t | lambda) = exp(-lambda t). Bayes: given (x, t_x, T) and alive, lambda's density is
+        proportional to lambda^x exp(-lambda T) (x purchases; none since t_x) times the prior's lambda^(r-1)
+        exp(-alpha lambda), hence Gamma(r + x, alpha + T), whatever p is. The mean of exp(-lambda t) over it is
+        its Laplace transform, ((alpha + T) / (alpha + T + t))^(r + x). Together
+
+            1 - P(alive) (1 - ((alpha + T) / (alpha + T + t))^(r + x)).
+
+        With x and t_x fixed both factors fall as T grows, so this rises, from the customer's latest purchase towards 1.
+        """
+        buys = -expm1(-(self.r + x) * log1p(t / (self.alpha + T)))
+        return 1 - self.p_alive(x, t_x, T) * buys
+
+    def expected_purchases(self, x: float, t_x: float, T: float, t: float) -> float:  # noqa: N803
+        """E(purchases in (T, T + t] | x, t_x, T), eq. 10 of the paper: P(alive) times `_while_alive`."""
+        if t <= 0:
+            return 0.0
+        return self.p_alive(x, t_x, T) * self._while_alive(x, t / (self.alpha + T))
+
+    def _while_alive(self, x: float, s: float) -> float:
+        """E(purchases in (T, T + t] | alive at T), with s = t / (alpha + T):
+
+            (c / (a - 1)) (1 - (1 + s)^-(r+x) 2F1(r + x, b + x; c; z)),  c = a + b + x - 1,  z = s / (1 + s).
+
+        By Euler's transformation (Abramowitz & Stegun 15.3.3) the subtrahend is (1 - z)^(a-1) 2F1(c - r - x, a - 1; c;
+        z), whose terms fall by n^-(r+x+2-a) besides z^n: quick wherever z is not close to 1. There, where the
+        transformed series would begin with large terms that cancel, and where a = 1 makes the fraction 0/0, the
+        integral that it comes from is used.
+        """
+        c, z = self.a + self.b + x - 1, s / (1 + s)
+        first = c - self.r - x
+        if z > _SERIES_Z or first < _MOST_NEGATIVE or abs(self.a - 1) < _NEAR_ONE or abs(c) < _NEAR_ONE:
+            return self._integral(x, s)
+        kept = exp(-(self.a - 1) * log1p(s)) * hyp2f1(first, self.a - 1, c, z)
+        return c / (self.a - 1) * (1 - kept)
+
+    def _integral(self, x: float, s: float) -> float:
+        """The same, as the mean over p ~ Beta(a, b + x) of (1 - (1 + s p)^-(r+x)) / p, for every a, b and s."""
+        a, b, k = self.a, self.b + x, self.r + x
+        scale = lgamma(a + b) - lgamma(a) - lgamma(b)
+        total = 0.0
+        for p, log_p, log_q, weight in _NODES:
+            power = scale + a * log_p + b * log_q
+            if power < -_LARGEST_EXPONENT:
+                continue
+            each = -expm1(-k * log1p(s * p)) / p if p > 0 else k * s
+            total += weight * exp(power) * each
+        return total
+
+    def median_wait(self, x: float, t_x: float) -> float:
+        """Weeks from the latest purchase until the next one has come with even odds, for who is alive after it:
+        the m at which ((alpha + t_x) / (alpha + t_x + m))^(r + x) is one half. Infinite beyond any float."""
+        power = log(2) / (self.r + x)
+        return (self.alpha + t_x) * expm1(power) if power < _LARGEST_EXPONENT else inf
