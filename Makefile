@@ -22,7 +22,8 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 # A schedule of the simulator that failed must be the same when it is run again.
 export PYTHONHASHSEED := 0
 
-.PHONY: help setup demo dev test check format lint types contracts template bench soak build browser tools lock reference clean
+.PHONY: help setup demo dev test check format lint types contracts template bench soak build browser tools data lock reference \
+	clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,7 +47,10 @@ tools: $(STAMP)
 browser: $(STAMP)
 	@$(BIN)/python -m infra.chromium || true
 
-test: $(STAMP) browser tools ## All tests, offline, no AWS account, no Docker (PYTEST_ARGS="-k name" for some)
+data: $(STAMP)
+	@$(BIN)/python -m infra.datasets
+
+test: $(STAMP) browser tools data ## All tests, offline, no AWS account, no Docker (PYTEST_ARGS="-k name" for some)
 	@$(BIN)/python -m pytest -p tests.browser_guard -n $(PYTEST_WORKERS) --dist loadscope $(PYTEST_ARGS)
 
 check: lint types contracts template test ## What CI runs: format, lint, strict types, import contracts, template checks, tests
@@ -68,7 +72,7 @@ format: $(STAMP) ## Format the code and mend what the linter can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## Benchmarks against their targets: build/bench.json
+bench: $(STAMP) data ## Benchmarks against their targets: build/bench.json
 	@$(BIN)/python -m infra.bench
 
 soak: $(STAMP) ## The long search for faults (about an hour): build/soak.json (SEEDS=5000 for fewer or more)
