@@ -15,7 +15,7 @@ from regulars.adapters.memory.catalogue import MemoryCatalogue
 from regulars.adapters.memory.system import CountedIds, FixedClock
 from regulars.application.catalogue import RememberedCatalogue, keep_products
 from regulars.application.rebuild import Doing
-from regulars.domain.errors import TransientError, VersionConflictError
+from regulars.domain.errors import BadInputError, TransientError, VersionConflictError
 from regulars.domain.events import Trust
 from regulars.domain.identity import NodeKind, node_id
 from regulars.domain.products import (
@@ -29,6 +29,7 @@ from regulars.domain.products import (
     product_from_doc,
     product_key,
 )
+from regulars.domain.products_payload import product_of_payload
 from tests.product_samples import MORNING, a_listing, a_product, told
 from tests.recovering import rebuilt
 from tests.world import World, user
@@ -104,6 +105,15 @@ def test_the_key_of_a_product_is_no_nodes() -> None:
 )
 def test_whether_a_product_can_be_bought(said: Mapping[str, Any], expected: bool) -> None:  # noqa: FBT001
     assert a_product(**said).sold_out is expected
+
+
+@pytest.mark.parametrize("product_id", ["\ud800", "a\udfff"], ids=["alone", "at the end"])
+def test_half_a_character_names_no_product(product_id: str) -> None:
+    """JSON can spell it, storage cannot."""
+    with pytest.raises(BadInputError) as refusal:
+        product_of_payload({"product_id": product_id, "version": 1}, currency="EUR")
+    assert refusal.value.code == "bad_shape"
+    assert refusal.value.detail.startswith("product_id: ")
 
 
 products = st.builds(

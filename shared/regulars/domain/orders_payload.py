@@ -34,7 +34,13 @@ def _read_key(value: object) -> object:
     """Numbers are ids too."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return value.strip() if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be a text that can be written; half a character (a lone surrogate) is none") from None
+    return value.strip()
 
 
 def _read_identifier(value: object) -> object:
