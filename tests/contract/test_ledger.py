@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -266,15 +267,17 @@ def test_a_claim_that_stays_unanswered_is_given_back_so_that_the_message_is_not_
 
 
 class Interleaved:
-    """A DynamoDB client that lets somebody else have a turn after the first write."""
+    """A DynamoDB client that lets somebody else have a turn after the first put, or before the first update."""
 
-    def __init__(self, client: Any, turn: Callable[[], None]) -> None:
-        self._client, self._turn = client, [turn]
+    def __init__(self, client: Any, turn: Callable[[], object], *, before_updates: bool = False) -> None:
+        self._client, self._turn, self._before = client, [turn], before_updates
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         def call(**arguments: Any) -> Any:
+            if operation == "update_item" and self._before and self._turn:
+                self._turn.pop()()
             answer = getattr(self._client, operation)(**arguments)
-            if operation == "put_item" and self._turn:
+            if operation == "put_item" and not self._before and self._turn:
                 self._turn.pop()()
             return answer
 
@@ -290,6 +293,32 @@ def test_an_opt_out_that_is_confirmed_while_a_claim_is_under_way_is_obeyed(table
     claim = DynamoLedger(Interleaved(table, opt_out), "customers").claim(record, attempt="one", now=NOON)
     assert claim.outcome is ClaimOutcome.OPTED_OUT
     assert sound.sends(record.address_node) == [claim.record]
+
+
+@pytest.mark.parametrize("retried", [False, True], ids=["given back", "given back and taken by a third"])
+def test_an_attempt_that_ends_unsent_while_it_is_given_up_leaves_the_message_to_come_again(
+    table: Any,
+    retried: bool,  # noqa: FBT001 - a case of the table
+) -> None:
+    """Were it called settled, the queue would forget a message that the ledger still waits for."""
+    sound = DynamoLedger(table, "customers")
+    sound.claim(a_send(), attempt="one", now=NOON)
+
+    def not_accepted() -> None:
+        settle(sound, SendStatus.PENDING)
+        if retried:
+            sound.claim(a_send(), attempt="three", now=AFTER_LEASE)
+
+    late = DynamoLedger(Interleaved(table, not_accepted, before_updates=True), "customers")
+    assert late.claim(a_send(), attempt="two", now=AFTER_LEASE).outcome is ClaimOutcome.IN_FLIGHT
+
+
+def test_an_attempt_that_reports_while_it_is_given_up_has_settled_the_message(table: Any) -> None:
+    sound = DynamoLedger(table, "customers")
+    sound.claim(a_send(), attempt="one", now=NOON)
+    late = DynamoLedger(Interleaved(table, partial(settle, sound, SendStatus.SENT), before_updates=True), "customers")
+    claim = late.claim(a_send(), attempt="two", now=AFTER_LEASE)
+    assert (claim.outcome, claim.record.status) == (ClaimOutcome.TAKEN, SendStatus.SENT)
 
 
 def test_where_giving_back_fails_too_the_message_ends_unknown_rather_than_sent_twice(table: Any) -> None:

@@ -76,6 +76,12 @@ def _faults(what: str) -> Iterator[None]:
         raise TransientError(f"DynamoDB did not answer: {what}") from error
 
 
+def _claim_of_another(stored: SendRecord) -> Claim:
+    """What the holder made of it meanwhile; the message must come again unless it is settled."""
+    open_ = stored.status in (SendStatus.PENDING, SendStatus.SENDING)
+    return Claim(ClaimOutcome.IN_FLIGHT if open_ else ClaimOutcome.TAKEN, stored)
+
+
 class DynamoLedger:
     """`SendLedger` and `OptOuts`. `client` is a boto3 DynamoDB client with its own bounded retries."""
 
@@ -215,7 +221,7 @@ class DynamoLedger:
         try:
             lost = self._settle(stored, _IS_MINE, to=SendStatus.UNKNOWN, now=now, reason=ATTEMPT_LOST, **holder)
         except _ConditionFailedError as found:
-            return Claim(ClaimOutcome.TAKEN, _record_of(found))
+            return _claim_of_another(_record_of(found))
         return Claim(ClaimOutcome.ABANDONED, lost)
 
     def _give_back(self, claimed: SendRecord, attempt: str, now: datetime) -> None:
