@@ -9,7 +9,7 @@ import sys
 
 from rich.console import Console
 
-from infra.bench import cold, cost, identity, imports, pure, warm_collect, way
+from infra.bench import cold, cost, identity, imports, pure, scores, warm_collect, way
 from infra.bench.figures import Figure, show, write_json
 from infra.bench.handlers import ROOT
 
@@ -21,6 +21,7 @@ _PARTS = {
     "cost": cost.figures,
     "import": imports.figures,
     "identity": identity.figures,
+    "scores": scores.figures,
 }
 
 

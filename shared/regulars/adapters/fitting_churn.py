@@ -3,7 +3,8 @@ seen.
 
 Time splits everything. With now the end of the data, both models know only what lay before now - 90 days when they are
 compared: BG/NBD is fitted to it; the logistic model is fitted to buyers as they were at now - 180 days, with what they
-did in the 90 days after as the outcome, and recalibrated on a quarter of them that it was not fitted on (Platt, 1999).
+did in the 90 days after as the outcome, and recalibrated (Platt, 1999) on what it says of those of them whom it was not
+fitted on: each quarter is scored by a fit to the other three.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import minimize
 
-from regulars.adapters.fitting import FitError
+from regulars.adapters.fitting import FitError, sampled
 from regulars.adapters.fitting_data import NEVER
 from regulars.domain.scores.gates import Reason
 from regulars.domain.scores.history import DAY_MS
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from regulars.adapters.fitting_data import Buyers, Column, Truth
     from regulars.domain.scores.bgnbd import BgNbd
 
-_EVERY = 4
-"""Each fourth buyer is kept for the recalibration."""
+_FOLDS = 4
+"""Parts of the buyers; each is scored by a fit to the others."""
 _RIDGE = 1.0
 """The penalty on a standardised coefficient: as if one more buyer spoke against it. It decides between features that
 say the same, and nothing else."""
@@ -87,27 +88,30 @@ def fit_logistic(rows: Column, stayed_away: Truth) -> Logistic:
     """
     if len(rows) < _LEAST:
         raise FitError(Reason.TOO_FEW_BUYERS, f"fewer than {_LEAST} buyers to look back on")
-    kept = np.arange(len(rows)) % _EVERY == _EVERY - 1
-    if any(len(np.unique(part)) == 1 for part in (stayed_away[kept], stayed_away[~kept])):
+    rows, outcome = sampled(rows, stayed_away.astype(np.float64))
+    fold = np.arange(len(rows)) % _FOLDS
+    if any(len(np.unique(outcome[fold == each])) == 1 for each in range(_FOLDS)):
         raise FitError(Reason.ONE_OUTCOME, "all buyers did the same")
     means, spread = rows.mean(axis=0), rows.std(axis=0)
     spread[spread == 0] = 1
     standard = (rows - means) / spread
-    raw = _regression(standard[~kept], stayed_away[~kept], _RIDGE)
-    scores = raw.intercept + standard @ raw.coefficients
-    platt = _regression(scores[kept, None], stayed_away[kept], 0.0)
+    unseen = np.empty(len(rows))
+    for each in range(_FOLDS):
+        line = _regression(standard[fold != each], outcome[fold != each], _RIDGE)
+        unseen[fold == each] = line.intercept + standard[fold == each] @ line.coefficients
+    platt = _regression(unseen[:, None], outcome, 0.0)
     slope = float(platt.coefficients[0])
     if slope <= 0:
         raise FitError(Reason.NO_SIGNAL, "on other buyers the score rises where it should fall")
+    raw = _regression(standard, outcome, _RIDGE)
     coefficients = slope * raw.coefficients / spread
     intercept = platt.intercept + slope * raw.intercept - float(coefficients @ means)
     return Logistic(intercept, tuple(map(float, coefficients)), tuple(map(float, means)))
 
 
-def _regression(rows: Column, happened: Truth, ridge: float) -> _Line:
-    """Logistic regression by maximum likelihood with a penalty on all coefficients but the intercept."""
+def _regression(rows: Column, outcome: Column, ridge: float) -> _Line:
+    """Logistic regression of `outcome` (0 or 1) by maximum likelihood, with a penalty on all but the intercept."""
     design = np.column_stack([np.ones(len(rows)), rows])
-    outcome = happened.astype(np.float64)
     penalty = np.r_[0.0, np.full(rows.shape[1], ridge)]
 
     def objective(weights: Column) -> tuple[float, Column]:

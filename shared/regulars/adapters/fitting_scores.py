@@ -76,7 +76,7 @@ def fit_scores(orders: Orders, now: datetime, *, recency_days: Mapping[int, Sequ
     telling people apart; AUC is blind to calibration, and bands and win-backs act at a probability.) A model that
     cannot be fitted is absent with its reason. `recency_days`: fixed recency cut points for RFM, by number of levels.
     """
-    # Vectors of this size gain nothing from threads, and those wait for each other: on a busy machine ten times as long.
+    # Vectors of this size gain nothing from threads, which wait for each other: ten times as long on a busy machine.
     with threadpool_limits(limits=1):
         return _fit_scores(orders, to_millis(now), recency_days or {})
 

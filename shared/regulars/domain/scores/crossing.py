@@ -26,26 +26,37 @@ def next_change(margin: Callable[[int], float], now: int, turns: Sequence[int] =
 
 
 def _first(margin: Callable[[int], float], low: int, high: int, *, above: bool) -> int:
-    """The first instant in (low, high] with another verdict than `low`, where `high` has another.
+    """The first instant in (low, high] with another verdict than `low`, where `high` has another and `margin` is
+    monotone in between.
 
-    False position with Illinois' correction, and a bisection wherever three steps did not make the interval eight times
-    smaller, so it takes at most some forty steps each, and mostly about ten.
+    Steps that grow fourfold find the stretch, for scores move with the logarithm of time; the ITP method (Oliveira &
+    Takahashi, ACM Transactions on Mathematical Software 47(1), 2020) narrows it to a millisecond, mostly in about ten
+    steps, at worst in one more than bisection would take.
     """
+    step = DAY_MS
+    while low + step < high:
+        if (margin(low + step) >= 0) is not above:
+            high = low + step
+            break
+        low += step
+        step *= 4
     at_low, at_high = margin(low), margin(high)
-    width, steps = high - low, 0
+    width = high - low
+    steps = width.bit_length() + 1
     while high - low > 1:
-        steps += 1
-        middle = (low + high) // 2
-        if steps % 4 and at_high != at_low:
-            guess = low + round((high - low) * (at_low / (at_low - at_high)))
-            middle = min(max(guess, low + 1), high - 1)
-        elif high - low < width // 8:
-            width = high - low
+        steps -= 1
+        half = (low + high) / 2
+        guess = low + (high - low) * (at_low / (at_low - at_high)) if at_low != at_high else half
+        aside = 0.2 * (high - low) ** 2 / width
+        towards = 1 if guess < half else -1
+        guess = guess + towards * aside if aside <= abs(half - guess) else half
+        reach = max(2.0**steps - (high - low) / 2, 0.0)
+        if abs(guess - half) > reach:
+            guess = half - towards * reach
+        middle = min(max(round(guess), low + 1), high - 1)
         found = margin(middle)
         if (found >= 0) is above:
             low, at_low = middle, found
-            at_high /= 2
         else:
             high, at_high = middle, found
-            at_low /= 2
     return high

@@ -11,29 +11,28 @@ PRECISION = 1e-12
 def hyp2f1(a: float, b: float, c: float, z: float) -> float:
     """2F1(a, b; c; z) for 0 <= z < 1 by its power series (Abramowitz & Stegun 15.1.1).
 
-    Once n exceeds |a|, |b| and |c| all terms have one sign, and the ratio of a term to the one before it is
-    z (a+n)(b+n) / ((c+n)(1+n)), which tends to z. What is left after a term is therefore at most
-    |term| q / (1 - q), with q the larger of z and the latest ratio; the sum ends when that is below one part in 1e12.
-    Raises ValueError outside 0 <= z < 1 or where c is a whole number at most 0, ArithmeticError when 10,000 terms do
-    not suffice.
+    The ratio of the term after the n-th to the n-th is z (a+n)/(c+n) (b+n)/(1+n). Once a+n, b+n and c+n are positive,
+    each of the two fractions goes to 1 without turning, so from there on no ratio exceeds
+    q = z max(1, (a+n)/(c+n)) max(1, (b+n)/(1+n)), and what is left after a term is at most |term| q / (1 - q). The sum
+    ends when that is below one part in 1e12. Raises ValueError outside 0 <= z < 1 or where c is a whole number at most
+    0, ArithmeticError when 10,000 terms do not suffice.
     """
     if not 0 <= z < 1:
         raise ValueError("z must be at least 0 and below 1")
     if c <= 0 and c == int(c):
         raise ValueError("c must not be a whole number at most 0")
-    settled = int(max(abs(a), abs(b), abs(c))) + 1
+    positive = max(0.0, -a, -b, -c)
     enough = PRECISION * (1.0 - z)
     term = total = 1.0
     for n in range(LONGEST):
-        ratio = a * b * z / (c * (n + 1))
-        term *= ratio
+        term *= a * b * z / (c * (n + 1))
         total += term
         a += 1.0
         b += 1.0
         c += 1.0
-        # The cheap test first: it is the bound with q = z.
-        if abs(term) <= enough * abs(total) and n >= settled:
-            left = abs(term) * ratio / (1.0 - ratio) if ratio < 1.0 else abs(total)
-            if left <= PRECISION * abs(total):
+        # The cheap test first: it is the bound with q = z, the least that q can be.
+        if abs(term) <= enough * abs(total) and n >= positive:
+            q = z * max(1.0, a / c) * max(1.0, b / (n + 2))
+            if q < 1.0 and abs(term) * q <= PRECISION * (1.0 - q) * abs(total):
                 return total
     raise ArithmeticError("2F1 did not converge")

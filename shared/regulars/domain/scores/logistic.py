@@ -124,17 +124,16 @@ class Logistic:
 
     def curve(self, buying: Buying, activity: Activity | None) -> Curve:
         """The customer's log-odds of no purchase in the next 90 days, as a function of now."""
-        recency, age, *_, unseen, _ = self.coefficients
-        fixed = features(buying, activity, buying.first)
-        constant = self.intercept
-        for name, coefficient, feature in zip(FEATURES, self.coefficients, fixed, strict=True):
-            if name not in _TIMED:
-                constant += coefficient * feature
-        by_frequency = self.coefficients[FEATURES.index("recency_by_frequency")]
-        terms = [(recency + by_frequency * log1p(buying.repeats), buying.last), (age, buying.first)]
-        if activity is not None:
-            terms.append((unseen, activity.last))
-        return Curve(constant, tuple(terms))
+        recency, age, frequency, product, value, rhythm, seen, unseen_for, seen_on = self.coefficients
+        x = log1p(buying.repeats)
+        constant = self.intercept + frequency * x + value * log1p(buying.revenue / buying.orders)
+        if buying.repeats:
+            constant += rhythm * log1p((buying.last - buying.first) / DAY_MS / buying.repeats)
+        terms = ((recency + product * x, buying.last), (age, buying.first))
+        if activity is None:
+            return Curve(constant, terms)
+        constant += seen + seen_on * log1p(activity.days)
+        return Curve(constant, (*terms, (unseen_for, activity.last)))
 
     def no_purchase(self, buying: Buying, activity: Activity | None, now: int) -> float:
         """P(no purchase in the 90 days after `now`)."""
@@ -158,7 +157,3 @@ class Logistic:
     def average_log_odds(self) -> float:
         """The log-odds of the average buyer."""
         return self.intercept + sum(c * m for c, m in zip(self.coefficients, self.means, strict=True))
-
-
-_TIMED = frozenset({"recency", "age", "recency_by_frequency", "unseen_for"})
-"""The features that time alone changes."""
