@@ -102,13 +102,17 @@ def quality(orders: Orders, night: NightlyFit, households: list[str]) -> list[Fi
             max(abs(each.gap) for each in bias if not each.small),
             "",
             f"{how}; the largest distance between mean score and rate in an age group of {SMALLEST_GROUP} or more",
-            parts={
-                f"{each.group}{' (small)' if each.small else ''}": f"n {each.n}, rate {each.base_rate:.3f}, mean score "
-                f"{each.mean_score:.3f}, gap {each.gap:+.3f}, AUC {'none' if each.auc is None else f'{each.auc:.3f}'}, Brier {each.brier:.3f}"
-                for each in bias
-            },
+            parts=dict(_group_line(each) for each in bias),
         ),
     ]
+
+
+def _group_line(group: GroupMetrics) -> tuple[str, str]:
+    """A group's name and figures as text."""
+    found = "none" if group.auc is None else f"{group.auc:.3f}"
+    people = f"n {group.n}, rate {group.base_rate:.3f}, mean score {group.mean_score:.3f}, gap {group.gap:+.3f}"
+    name = f"{group.group} (small)" if group.small else group.group
+    return name, f"{people}, AUC {found}, Brier {group.brier:.3f}"
 
 
 def _tenths(metrics: Metrics) -> dict[str, str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -222,6 +224,11 @@ def test_bg_nbd_explanations_change_one_thing_at_a_time() -> None:
     assert set(effects) == {"recency", "frequency", "age"}
     assert explanation.average == CDNOW.no_purchase(1, 6.8, 31.8, 90 / 7)
     assert Scorer(ScoreModel()).explain(buying, None, AT) is None
+
+
+def test_every_reason_is_documented_once() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "scores.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\| `([a-z_]+)` \| [^|]+ \|$", page, re.MULTILINE)) == sorted(Reason)
 
 
 def test_a_model_is_a_document_that_keeps_every_digit() -> None:
