@@ -18,18 +18,21 @@ from regulars.domain.scores.hypergeometric import hyp2f1
 
 _LARGEST_EXPONENT = 700.0
 """exp() of more is not a float."""
-_SERIES_Z = 0.9
-"""Up to here the series is faster than the integral: at most some 150 terms."""
+_SERIES_Z = 0.85
+"""Up to here the series is faster than the integral: at most some 130 terms."""
 _MOST_NEGATIVE = -3.0
 """A series with a parameter below this begins with large terms of both signs, which cancel."""
 _NEAR_ONE = 1e-4
+_NOTHING = -45.0
+"""exp() of less adds nothing to an integral of the order of one."""
 
 
-def _nodes(step: float = 0.08, reach: int = 100) -> tuple[tuple[float, float, float, float], ...]:
+def _nodes(step: float = 0.1, reach: int = 80) -> tuple[tuple[float, float, float, float], ...]:
     """(p, ln p, ln(1 - p), weight) of the double exponential rule on (0, 1): p = 1 / (1 + exp(-pi sinh u)).
 
     Takahasi & Mori, "Double exponential formulas for numerical integration", 1974. The weight has dp = p (1 - p) pi
-    cosh u du in it; the factor p (1 - p) is left to the integrand's powers.
+    cosh u du in it; the factor p (1 - p) is left to the integrand's powers. With this step the integral is good to one
+    part in 1e8.
     """
     nodes = []
     for index in range(-reach, reach + 1):
@@ -106,7 +109,7 @@ class BgNbd(NamedTuple):
         total = 0.0
         for p, log_p, log_q, weight in _NODES:
             power = scale + a * log_p + b * log_q
-            if power < -_LARGEST_EXPONENT:
+            if power < _NOTHING:
                 continue
             each = -expm1(-k * log1p(s * p)) / p if p > 0 else k * s
             total += weight * exp(power) * each
