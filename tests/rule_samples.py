@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from regulars.domain.rules.compile import Setting
 from regulars.domain.rules.evaluate import CompiledRule
 from regulars.domain.rules.operands import RuleContext
 from regulars.domain.rules.tree import parse_rule
-from regulars.domain.rules.view import OrderTotals, Value, order_totals
+from regulars.domain.rules.view import OrderRow, OrderTotals, Value, order_totals
+from regulars.domain.tallies import Tally
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -26,8 +28,14 @@ class FakeView:
         *,
         orders: Sequence[tuple[datetime, int]] = (),
         days: Mapping[str, Mapping[int, int]] | None = None,
+        tallies: Mapping[str, Tally] | None = None,
+        rows: Mapping[str | None, Sequence[OrderRow]] | None = None,
+        root: str = "u_somebody",
     ) -> None:
-        self.orders = sorted(orders)
+        """`rows`: of the orders that have a mark; of all, where they must be more than instants and amounts."""
+        self.root = root
+        self.orders = sorted(orders) or [(row.at, row.net) for row in (rows or {}).get(None, ())]
+        self._tallies, self._rows = tallies or {}, rows or {}
         self._values = dict(values or {})
         self._days = days or {}
         self.asked: list[str] = []
@@ -52,9 +60,22 @@ class FakeView:
         """Of the given orders."""
         return order_totals(self.orders)
 
+    def order_rows(self, mark: str | None = None) -> Sequence[OrderRow]:
+        """As given, or made of the orders, bought online."""
+        made = [OrderRow(at, net, "online", ()) for at, net in self.orders] if mark is None else []
+        return self._rows.get(mark, made)
+
     def days(self, event: str) -> Mapping[int, int]:
         """As given."""
         return self._days.get(event, {})
+
+    def count(self, event: str) -> int:
+        """Of all days."""
+        return sum(self.days(event).values())
+
+    def tally(self, key: str) -> Tally | None:
+        """As given."""
+        return self._tallies.get(key)
 
 
 def _average_gap(orders: list[tuple[datetime, int]]) -> timedelta | None:
@@ -67,10 +88,14 @@ def ordered(*ages_in_days: float, net: int = 1000) -> FakeView:
 
 
 def rule_of(
-    data: object, *, context: RuleContext | None = None, values: Mapping[str, int] | None = None
+    data: object,
+    *,
+    context: RuleContext | None = None,
+    values: Mapping[str, int] | None = None,
+    setting: Setting | None = None,
 ) -> CompiledRule:
     """A rule from data, ready to run."""
-    return CompiledRule(parse_rule(data, context=context), values or {})
+    return CompiledRule(parse_rule(data, context=context), setting or Setting(values or {}))
 
 
 def holds(data: object, view: FakeView, *, at: datetime = NOON, **how: Any) -> bool:

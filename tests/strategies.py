@@ -22,6 +22,8 @@ _EVENT_NAMES = (
     "Order Completed",
 )
 
+_CATEGORIES = st.sampled_from(["Dresses", "Shoes"])
+
 instants = st.integers(0, 40 * 24 * 60).map(lambda minutes: START + timedelta(minutes=minutes))
 
 
@@ -51,6 +53,7 @@ def _track(draw: st.DrawFn, _at: datetime) -> dict[str, Any]:
         "product_id": draw(st.sampled_from("pqr")),
         "price": draw(st.integers(1, 50)),
         "quantity": draw(st.integers(1, 3)),
+        "category": draw(st.sampled_from([None, "Dresses", "Shoes"])),
     }
     return {"type": EventType.TRACK, "name": draw(st.sampled_from(_EVENT_NAMES)), "properties": product}
 
@@ -81,6 +84,8 @@ def _order(draw: st.DrawFn, at: datetime) -> dict[str, Any]:
         "currency": draw(st.sampled_from(["USD", "EUR"])),
         "total_minor": draw(st.integers(0, 20_000)),
         "refunded_minor": draw(st.integers(0, 500)),
+        "channel": draw(st.sampled_from(["online", "store"])),
+        "products": [{"product_id": "p", "quantity": 1, "price_minor": 100, "category": draw(_CATEGORIES)}],
     }
     return {"type": EventType.ORDER, "name": "Order Updated", "trust": Trust.SIGNED, "properties": order}
 

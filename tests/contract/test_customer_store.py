@@ -18,6 +18,7 @@ from regulars.domain.errors import TransientError, VersionConflictError
 from regulars.domain.facts import Fact
 from regulars.domain.instants import to_millis
 from regulars.domain.orders import OrderBook, entry_from_doc
+from regulars.domain.plan import NO_PLAN
 from regulars.domain.profile import Profile, fold
 from regulars.domain.state import CustomerState, OutboxEntry, OutboxKind
 from regulars.domain.statements import ConsentRecord
@@ -27,7 +28,7 @@ from tests.strategies import START
 Store = MemoryCustomerStore | DynamoCustomerStore
 NODE, OTHER = "u_00000000000000000000000000000001", "a_00000000000000000000000000000002"
 FACT = Fact("AAAAAAAA", "Page Viewed", START, START)
-PROFILE = fold(Profile(), [FACT], {})
+PROFILE = fold(Profile(), [FACT], NO_PLAN)
 ORDERS = OrderBook({"4:shop:1": entry_from_doc([1, to_millis(START), 999, 0, "USD", "placed", 1, "online"])})
 
 

@@ -18,6 +18,7 @@ from regulars.adapters.memory.customers import MemoryCustomerStore
 from regulars.adapters.memory.dead_letters import MemoryDeadLetters, MemoryTableStream
 from regulars.domain.errors import PermanentError, TransientError
 from regulars.domain.facts import Fact
+from regulars.domain.plan import NO_PLAN
 from regulars.domain.profile import Profile, fold
 from regulars.domain.stored import REBUILT, Applied, Change, FragmentChange
 from regulars.ports import DeadLetter, DeadLetterQueue, StreamPosition, TableStream
@@ -26,7 +27,7 @@ Put = Callable[[str], None]
 NOW = datetime.now(UTC)
 NODE, OTHER = "u_" + "1" * 32, "u_" + "2" * 32
 FACT = Fact("AAAAAAAA", "Page Viewed", NOW.replace(microsecond=0), NOW.replace(microsecond=0))
-PROFILE = fold(Profile(), [FACT], {})
+PROFILE = fold(Profile(), [FACT], NO_PLAN)
 
 
 @pytest.fixture(params=["memory", "sqs"])

@@ -20,15 +20,35 @@ from regulars.domain.events import Event, event_from_doc, event_to_doc
 from regulars.domain.facts import Fact, fact_of
 from regulars.domain.instants import day_number
 from regulars.domain.orders import OrderBook
+from regulars.domain.plan import plan_of_rules
 from regulars.domain.profile import Profile, fold, merged
+from regulars.domain.rules.tree import parse_rule
 from regulars.domain.stored import Applied
 from tests.strategies import START, distinct_events, events
 
-PLAN = {"Product Viewed": 7, "Page Viewed": 0, "Product Added": 400}
+_DRESSES = {"category": "Dresses"}
+PLAN = plan_of_rules(
+    parse_rule(rule)
+    for rule in (
+        {"count": "Product Viewed", "within": "7d", "at_least": 1},
+        {"count": "Page Viewed", "at_least": 1},
+        {"count": "Product Added", "within": "400d", "at_least": 1},
+        {"count": "Product Viewed", "where": _DRESSES, "within": "7d", "at_least": 1},
+        {"sum": "events.Product Added.price", "within": "14d", "at_least": 1},
+        {"max": "events.Product Added.price", "where": _DRESSES, "at_least": 1},
+        {"first": "events.Product Viewed.product_id", "equals": "p"},
+        {"last": "events.Product Viewed.category", "equals": "Shoes"},
+        {"distinct": "events.Product Viewed.product_id", "within": "30d", "at_least": 2},
+        {"sequence": [{"event": "Product Viewed"}, {"event": "Product Added"}], "same": "product_id"},
+        {"count": "orders", "where": {"channel": "store"}, "at_least": 1},
+        {"sum": "orders.revenue", "where": {"products.category": ["Dresses"]}, "at_least": 1},
+    )
+)
+"""One of each kind of tally, and two marks of orders."""
 
 
 def facts_of(some: list[Event]) -> list[Fact]:
-    return [fact for event in some if (fact := fact_of(event, currency="USD"))]
+    return [fact for event in some if (fact := fact_of(event, currency="USD", plan=PLAN))]
 
 
 def normal(profile: Profile) -> str:

@@ -28,10 +28,11 @@ from regulars.domain.links import (
     partition,
 )
 from regulars.domain.orders import OrderBook
+from regulars.domain.plan import FeaturePlan
 from regulars.domain.profile import Profile, fold, links_after
 from tests.strategies import START, distinct_events
 
-PLAN = {"Product Viewed": 7}
+PLAN = FeaturePlan({"Product Viewed": 7})
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 WINDOWED = IdentityRules({**DEFAULT_LIMITS, "a": (Limit("u", 1, weeks=4),), "u": (Limit("a", 2, newest=True),)})
 
@@ -135,7 +136,7 @@ def test_a_bulk_of_facts_links_as_one_by_one(said: list[tuple[str, str, int]]) -
     one_by_one = NO_LINKS
     for fact in facts:
         one_by_one = links_after(one_by_one, fact)
-    assert fold(Profile(), facts, {}).links == one_by_one
+    assert fold(Profile(), facts, PLAN).links == one_by_one
 
 
 @given(edges)

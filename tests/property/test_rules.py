@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regulars.domain.instants import day_number, day_start
+from regulars.domain.rules.compile import Setting
 from regulars.domain.rules.evaluate import CompiledRule
 from regulars.domain.rules.tree import parse_rule
 from tests.rule_samples import DAY, NOON, TICK, FakeView
@@ -140,7 +141,7 @@ def compiled_rule(data: dict[str, Any]) -> CompiledRule | None:
     for part in _bounds_in(data):
         if _duration(part["max"]) < _duration(part["min"]):
             return None
-    return CompiledRule(parse_rule(data), {})
+    return CompiledRule(parse_rule(data), Setting())
 
 
 def _bounds_in(data: Any) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from regulars.adapters.aws.program import PARAMETERS_KEY
 from regulars.domain.customer import customer_of
 from regulars.domain.identity import NodeKind, node_id, strongest
 from regulars.domain.links import IdentityRules, partition
+from regulars.domain.plan import FeaturePlan
 from regulars.domain.sends import SendStatus
 from tests.simulation import model
 from tests.simulation.faults import Fault
@@ -130,8 +131,8 @@ def _threshold(cloud: LocalCloud) -> int:
     return int(orjson.loads(answer["Body"].read())["values"]["big_spender_min"])
 
 
-def _plan() -> dict[str, int]:
-    return {"Product Viewed": 7}
+def _plan() -> FeaturePlan:
+    return FeaturePlan({"Product Viewed": 7})
 
 
 def _log(simulation: Simulation, found: _Found) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from regulars.adapters.items import parsed_profile, profile_text
 from regulars.domain.events import Event, EventType, Trust, event_id_of
 from regulars.domain.facts import Fact, fact_of
+from regulars.domain.plan import NO_PLAN
 from regulars.domain.profile import Profile, Trait, fold
 from tests.strategies import START
 
@@ -37,7 +38,7 @@ def facts(*events: Event) -> list[Fact]:
 
 
 def test_a_trait_says_who_told_it_and_when() -> None:
-    profile = fold(Profile(), facts(said(1, city="Springfield")), {})
+    profile = fold(Profile(), facts(said(1, city="Springfield")), NO_PLAN)
     assert profile.traits["city"] == Trait("Springfield", START + timedelta(days=1), "web")
 
 
@@ -50,7 +51,7 @@ def test_bought_data_never_covers_what_the_shop_learned_itself_whatever_comes_fi
         said(8, "enrichment-acme", context=BOUGHT, income="low"),
     ]
     for order in permutations(facts(*events)):
-        traits = fold(Profile(), order, {}).traits
+        traits = fold(Profile(), order, NO_PLAN).traits
         assert traits["city"] == Trait("Springfield", START + timedelta(days=2), "web")
         assert traits["income"] == Trait("high", START + timedelta(days=9), "enrichment-acme", third_party=True)
 
@@ -71,5 +72,5 @@ def test_nobody_consents_through_a_third_party_but_a_refusal_counts() -> None:
             "type": EventType.TRACK, "name": "Consent Updated", "properties": said_so,
         })  # fmt: skip
 
-    assert fold(Profile(), facts(statement("granted")), {}).consents == {}
-    assert fold(Profile(), facts(statement("denied")), {}).consents["email"].status == "denied"
+    assert fold(Profile(), facts(statement("granted")), NO_PLAN).consents == {}
+    assert fold(Profile(), facts(statement("denied")), NO_PLAN).consents["email"].status == "denied"

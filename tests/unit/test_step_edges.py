@@ -17,6 +17,7 @@ from regulars.domain.identity import NodeKind, node_id
 from regulars.domain.links import component
 from regulars.domain.loading import load_program
 from regulars.domain.orders import MAX_ORDERS, OrderBook
+from regulars.domain.plan import NO_PLAN
 from regulars.domain.profile import Profile, fold
 from regulars.domain.state import CustomerState
 from regulars.domain.stored import FragmentChange, applied_of
@@ -230,7 +231,7 @@ def test_items_stay_under_their_limit_whatever_comes() -> None:
         world.event("", type=EventType.IDENTIFY, traits=traits, anonymous_id=f"b{number}") for number in range(60)
     ] + [world.event("Cart Viewed", properties={"products": lines})]
     facts = [fact for event in events if (fact := fact_of(event, currency="USD"))]
-    profile = fold(Profile(), facts, {})
+    profile = fold(Profile(), facts, NO_PLAN)
     profile.seen = {0: "AAAAAAAA" * 3000}
     assert len(profile_text(profile).encode()) < 300 * KB
     assert len((applied_text(applied_of(facts[:50])) or "").encode()) <= 60_000
@@ -251,7 +252,7 @@ def test_a_number_and_its_text_at_one_instant_have_an_order(first: object) -> No
     if first == "1":
         both.reverse()
     facts = [fact for event in both if (fact := fact_of(event, currency="USD"))]
-    assert fold(Profile(), facts, {}).traits["size"].value == "1"
+    assert fold(Profile(), facts, NO_PLAN).traits["size"].value == "1"
 
 
 def test_a_change_is_replayed_on_what_it_changed() -> None:

@@ -18,6 +18,7 @@ from regulars.domain.errors import BadInputError
 from regulars.domain.events import Event, EventType, Trust
 from regulars.domain.facts import fact_of
 from regulars.domain.instants import iso
+from regulars.domain.plan import NO_PLAN
 from regulars.domain.profile import Profile, fold
 from regulars.domain.surveys import SURVEY_ANSWERED, SurveyKind, answer_of, comment_of, nps_group
 from tests.functions.bad_input.payloads import ANSWER, WRONG_ANSWERS
@@ -140,7 +141,7 @@ def test_the_latest_answer_counts_in_any_order(given_: list[tuple[SurveyKind, in
     ]
     facts = [fact for event in events if (fact := fact_of(event, currency="USD"))]
     chance.shuffle(facts)
-    traits = fold(Profile(), facts, {}).traits
+    traits = fold(Profile(), facts, NO_PLAN).traits
     for kind in SurveyKind:
         latest = max((answer for answer in given_ if answer[0] is kind), key=lambda answer: answer[2], default=None)
         said = {name: traits[name].value for name in traits if name.startswith(kind.value)}

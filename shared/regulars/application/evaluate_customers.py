@@ -168,10 +168,17 @@ class EvaluateCustomers:
         if changes and changes[0].rebuilt and all(change.before is not None for change in changes):
             # What was due before the rebuild is decided on what was known then, and is not silent.
             customer = customer_of(
-                root, _before(task, changes, heads), plan=program.plan, currency=program.currency, now=now
+                root,
+                _before(task, changes, heads),
+                plan=program.plan,
+                currency=program.currency,
+                now=now,
+                zone=program.zone,
             )
             before = next_state(customer, before, (), now=now, program=program)
-        customer = customer_of(root, fragments, plan=program.plan, currency=program.currency, now=now)
+        customer = customer_of(
+            root, fragments, plan=program.plan, currency=program.currency, now=now, zone=program.zone
+        )
         if rebuilt:
             customer, before = step(customer, before, (), now=_start(facts, now), program=program, whole=REBUILD)
         after = next_state(customer, before, facts, now=now, program=program, whole=_whole(whole, task, absorbed))

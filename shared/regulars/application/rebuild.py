@@ -32,13 +32,12 @@ from regulars.domain.errors import VersionConflictError
 from regulars.domain.history import History, history_of, is_same, remembering
 from regulars.domain.links import NO_LINKS, component
 from regulars.domain.orders import OrderBook
+from regulars.domain.plan import FeaturePlan
 from regulars.domain.profile import Profile
 from regulars.domain.stored import REBUILT, Head, Stored
 from regulars.ports import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from regulars.ports import CatalogueStore, Clock, CustomerStore, EventLog, Ids, ProgramStore, Spill
 
 T = TypeVar("T")
@@ -134,6 +133,7 @@ class Rebuild:
             spill=self._spill,
             clock=self._clock,
             currency=program.currency,
+            plan=program.plan,
             wanted=wanted.__contains__,
             settled=doing.settled or self._clock.now(),
             until=doing.until,
@@ -168,9 +168,7 @@ class Rebuild:
             missing = frozenset().union(*(unknown for _, unknown in components))
         return found
 
-    def _group(
-        self, group: int, reader: LogReader, plan: Mapping[str, int], doing: Doing, report: RebuildReport
-    ) -> None:
+    def _group(self, group: int, reader: LogReader, plan: FeaturePlan, doing: Doing, report: RebuildReport) -> None:
         """The nodes of one group; those that changed meanwhile again, with what has landed since."""
         lines = self._spill.take(group)
         products = [line for key in lines if is_product(key) for line in lines[key]]
@@ -218,7 +216,7 @@ class Rebuild:
         facts: Sequence[LoggedFact],
         head: Head,
         *,
-        plan: Mapping[str, int],
+        plan: FeaturePlan,
         doing: Doing,
         report: RebuildReport,
         first: bool,

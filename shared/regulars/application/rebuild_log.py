@@ -20,6 +20,7 @@ from regulars.domain.events import PRODUCT
 from regulars.domain.facts import Fact, fact_of, link_fact, others_of, told_to_all
 from regulars.domain.facts_doc import fact_from_doc, fact_to_doc
 from regulars.domain.links import NO_LINKS, Links, linked, says_more
+from regulars.domain.plan import FeaturePlan
 from regulars.domain.products import (
     PRODUCT_KEYS,
     Listing,
@@ -62,6 +63,7 @@ class LogReader:
         spill: Spill,
         clock: Clock,
         currency: str,
+        plan: FeaturePlan,
         wanted: Callable[[str], bool],
         settled: datetime,
         until: datetime | None = None,
@@ -70,6 +72,7 @@ class LogReader:
         self._spill = spill
         self._clock = clock
         self._currency = currency
+        self._plan = plan
         self._wanted = wanted
         self._settled = settled
         self._until = until
@@ -89,7 +92,7 @@ class LogReader:
             mark = b"%d%d" % (landed >= self._fresh, landed > self._settled)
             for event in self._log.read(key):
                 nodes = nodes_of(event)
-                fact = fact_of(event, currency=self._currency, nodes=nodes) if nodes else None
+                fact = fact_of(event, currency=self._currency, nodes=nodes, plan=self._plan) if nodes else None
                 self.events += 1
                 if fact is not None:
                     self._put_aside(nodes[0], fact, mark)

@@ -111,5 +111,5 @@ def _measures(store: CustomerStore, program: CompiledProgram, now: datetime) -> 
 
 
 def _measured(root: str, fragments: list[Fragment], program: CompiledProgram, now: datetime) -> dict[str, int]:
-    customer = customer_of(root, fragments, plan=program.plan, currency=program.currency, now=now)
+    customer = customer_of(root, fragments, plan=program.plan, currency=program.currency, now=now, zone=program.zone)
     return program.measures(customer, now)

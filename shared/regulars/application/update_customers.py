@@ -29,6 +29,8 @@ from regulars.ports import Part
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from regulars.domain.plan import FeaturePlan
+    from regulars.domain.program import CompiledProgram
     from regulars.ports import CatalogueStore, CustomerStore, EventLog, Ids, ProgramStore
 
 STAGE = "update_customers"
@@ -83,7 +85,7 @@ class UpdateCustomers:
 
     def __call__(self, landed: Iterable[tuple[str, Sequence[str]]]) -> UpdateReport:
         program = self._programs.current().compiled
-        batch = self._read(landed, program.currency)
+        batch = self._read(landed, program)
         works, failed = batch.works, batch.failed
         heads = self._heads(works)
         _add_link_facts(works, heads)
@@ -103,10 +105,10 @@ class UpdateCustomers:
         products = self._keep(batch)
         return UpdateReport(frozenset(failed), batch.events, written, len(refused), products)
 
-    def _read(self, landed: Iterable[tuple[str, Sequence[str]]], currency: str) -> _Batch:
+    def _read(self, landed: Iterable[tuple[str, Sequence[str]]], program: CompiledProgram) -> _Batch:
         """What landed, by whom it concerns."""
         batch = _Batch()
-        works = batch.works
+        works, currency, plan = batch.works, program.currency, program.plan
         for record, keys in landed:
             try:
                 events = [event for key in keys for event in self._log.read(key)]
@@ -116,7 +118,7 @@ class UpdateCustomers:
             batch.events += len(events)
             for event in events:
                 nodes = nodes_of(event)
-                fact = fact_of(event, currency=currency, nodes=nodes) if nodes else None
+                fact = fact_of(event, currency=currency, nodes=nodes, plan=plan) if nodes else None
                 if fact is None:
                     if event.type is PRODUCT:
                         batch.products.append((record, event))
@@ -146,14 +148,14 @@ class UpdateCustomers:
             heads |= self._store.heads(sorted(with_orders), parts=(Part.PROFILE, Part.ORDERS))
         return heads
 
-    def _tried(self, node: str, work: _Work, head: Head, plan: Mapping[str, int]) -> tuple[int, list[BadRow]] | None:
+    def _tried(self, node: str, work: _Work, head: Head, plan: FeaturePlan) -> tuple[int, list[BadRow]] | None:
         """As `_fold`; None when the node could not be written, so that its records come again."""
         try:
             return self._fold(node, work, head, plan)
         except (TransientError, PermanentError):
             return None
 
-    def _fold(self, node: str, work: _Work, head: Head, plan: Mapping[str, int]) -> tuple[int, list[BadRow]]:
+    def _fold(self, node: str, work: _Work, head: Head, plan: FeaturePlan) -> tuple[int, list[BadRow]]:
         """Write a node's two items where they change: (writes, refused events). A lost race is run again."""
         for attempt in range(_ATTEMPTS):
             if attempt:
@@ -164,7 +166,7 @@ class UpdateCustomers:
                 continue
         raise TransientError("lost the race for a customer too often")
 
-    def _fold_once(self, node: str, work: _Work, head: Head, plan: Mapping[str, int]) -> tuple[int, list[BadRow]]:
+    def _fold_once(self, node: str, work: _Work, head: Head, plan: FeaturePlan) -> tuple[int, list[BadRow]]:
         profile = head.profile.value if head.profile else Profile()
         book = head.orders.value if head.orders else OrderBook()
         fresh, refused = _fresh(work, profile)

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, tzinfo
 from itertools import accumulate
 from typing import Any
 
 from regulars.domain.consents import Said, in_force
+from regulars.domain.customer_fields import FIELDS, cart_value
 from regulars.domain.facts import CartLine, Fact
 from regulars.domain.identity import NodeKind, node_id
 from regulars.domain.instants import day_number, day_start, to_millis
 from regulars.domain.links import NO_LINKS, Links
-from regulars.domain.orders import OrderBook
-from regulars.domain.profile import Profile, Trait, fold, latest, links_after, merge_consent
+from regulars.domain.orders import OrderBook, OrderEntry
+from regulars.domain.plan import FeaturePlan
+from regulars.domain.profile import Profile, fold, latest, links_after, merge_consent
 from regulars.domain.profile import merged as profiles_merged
+from regulars.domain.rules.view import OrderRow, Value
 from regulars.domain.statements import GRANTED, ConsentRecord
-from regulars.domain.surveys import SurveyKind, nps_group
+from regulars.domain.tallies import Tally
 from regulars.domain.values import value
-
-Value = bool | int | float | str | datetime | timedelta | tuple[str, ...] | None
 
 
 @value(frozen=True, slots=True)
@@ -45,15 +46,21 @@ class Address:
 class Customer:
     """One customer at `now`; implements the rules' View.
 
-    `currency` is the program's: revenue in other currencies is not counted (orders are). `churn_band` is set by the
-    engine before the segments are evaluated. Values that are expensive to derive are derived once, when first asked
-    for.
+    `currency` is the program's: revenue in other currencies is not counted (orders are); so is `zone`. `churn_band` is
+    set by the engine before the segments are evaluated. Values that are expensive to derive are derived once, when
+    first asked for.
     """
 
     __slots__ = (
         "_fields", "_lines", "_orders", "_said", "_ties", "_totals", "book", "churn_band", "currency", "now", "profile",
-        "root",
+        "root", "zone",
     )  # fmt: skip
+
+    root: str
+    profile: Profile
+    book: OrderBook
+    zone: tzinfo
+    churn_band: str | None
 
     def __init__(
         self,
@@ -65,6 +72,7 @@ class Customer:
         now: datetime,
         said: Said | None = None,
         ties: Mapping[str, Links] | None = None,
+        zone: tzinfo = UTC,
     ) -> None:
         """`said` and `ties`: what each node says about consent, and the links of those that are the customer's own."""
         self.root = root
@@ -72,21 +80,29 @@ class Customer:
         self.book = book
         self.currency = currency
         self.now = now
-        self.churn_band: str | None = None
+        self.zone = zone
+        self.churn_band = None
         self._orders: list[tuple[datetime, int]] | None = None
         self._totals: tuple[list[datetime], list[int]] | None = None
         self._lines: dict[str, CartLine] | None = None
         self._said = said or {}
         self._ties = ties or {}
-        self._fields: dict[str, Callable[[Customer], Value]] = _FIELDS
+        self._fields = FIELDS
 
-    def after(self, facts: Sequence[Fact], plan: Mapping[str, int]) -> Customer:
+    def after(self, facts: Sequence[Fact], plan: FeaturePlan) -> Customer:
         """The customer once `facts` are folded in."""
         # A refused order (there are too many) is kept as a bad row by update_customers.
         book, _ = self.book.with_entries([fact.order for fact in facts if fact.order])
         said, ties = _told(self._said, self._ties, facts)
         changed = Customer(
-            self.root, fold(self.profile, facts, plan), book, currency=self.currency, now=self.now, said=said, ties=ties
+            self.root,
+            fold(self.profile, facts, plan),
+            book,
+            currency=self.currency,
+            now=self.now,
+            said=said,
+            ties=ties,
+            zone=self.zone,
         )
         changed.churn_band = self.churn_band
         if book is self.book:
@@ -123,10 +139,30 @@ class Customer:
             self._totals = ([placed for placed, _ in orders], sums)
         return self._totals
 
+    def order_rows(self, mark: str | None = None) -> Sequence[OrderRow]:
+        """The orders that count, those with a mark if one is given, oldest first."""
+        return sorted(
+            OrderRow(entry.placed_at, self._net(entry), entry.channel, entry.categories)
+            for entry in self.book.entries.values()
+            if entry.counts and (mark is None or entry.has(mark))
+        )
+
     def days(self, event_name: str) -> Mapping[int, int]:
         """How often an event happened by UTC day number, as far back as the feature plan keeps it."""
         counter = self.profile.counters.get(event_name)
         return counter.days if counter else {}
+
+    def count(self, event_name: str) -> int:
+        """How often an event, or one of a feature, ever happened."""
+        counter = self.profile.counters.get(event_name)
+        return counter.total if counter else 0
+
+    def tally(self, key: str) -> Tally | None:
+        """What is kept for a feature."""
+        return self.profile.tallies.get(key)
+
+    def _net(self, entry: OrderEntry) -> int:
+        return entry.net_minor if entry.currency == self.currency else 0
 
     # -- what the engine and the messages need besides
 
@@ -197,7 +233,7 @@ class Customer:
 
 
 def customer_of(
-    root: str, fragments: Iterable[Fragment], *, plan: Mapping[str, int], currency: str, now: datetime
+    root: str, fragments: Iterable[Fragment], *, plan: FeaturePlan, currency: str, now: datetime, zone: tzinfo = UTC
 ) -> Customer:
     """The customer made of its nodes' fragments, whatever their order."""
     profile, book = None, OrderBook()
@@ -209,7 +245,7 @@ def customer_of(
         said.update(((fragment.node, channel), record) for channel, record in fragment.profile.consents.items())
         if fragment.own:
             ties[fragment.node] = fragment.profile.links
-    return Customer(root, profile or Profile(), book, currency=currency, now=now, said=said, ties=ties)
+    return Customer(root, profile or Profile(), book, currency=currency, now=now, said=said, ties=ties, zone=zone)
 
 
 def _told(said: Said, ties: Mapping[str, Links], facts: Sequence[Fact]) -> tuple[Said, Mapping[str, Links]]:
@@ -225,113 +261,6 @@ def _told(said: Said, ties: Mapping[str, Links], facts: Sequence[Fact]) -> tuple
             if (told := links_after(known_links, fact)) is not known_links:
                 ties = {**ties, fact.node: told}
     return said, ties
-
-
-def _revenue(customer: Customer) -> int:
-    return customer.order_totals()[1][-1]
-
-
-def _order_at(index: int) -> Callable[[Customer], Value]:
-    def placed(customer: Customer) -> Value:
-        orders = customer.orders()
-        return orders[index][0] if orders else None
-
-    return placed
-
-
-def _average_value(customer: Customer) -> Value:
-    count = len(customer.orders())
-    return round(_revenue(customer) / count) if count else None
-
-
-def _average_gap(customer: Customer) -> Value:
-    orders = customer.orders()
-    return (orders[-1][0] - orders[0][0]) / (len(orders) - 1) if len(orders) > 1 else None
-
-
-def _cart_open(customer: Customer) -> bool:
-    cart = customer.profile.cart
-    at_checkout = cart.checkout_at is not None and (cart.cleared_at is None or cart.checkout_at > cart.cleared_at)
-    return bool(customer.open_lines()) or at_checkout
-
-
-def _cart_value(customer: Customer) -> Value:
-    return sum(line.quantity * (line.price_minor or 0) for line in customer.open_lines().values())
-
-
-def _cart_categories(customer: Customer) -> Value:
-    found = {line.category for line in customer.open_lines().values() if line.category}
-    return tuple(sorted(found)) or None
-
-
-def _survey_trait(customer: Customer, kind: SurveyKind) -> Trait | None:
-    """The last score on the kind's scale; traits are whatever the store sent, so a score may be none."""
-    said = customer.profile.traits.get(f"{kind}_score")
-    known = said is not None and type(said.value) is int and said.value in kind.scale
-    return said if known else None
-
-
-def _survey_score(kind: SurveyKind) -> Callable[[Customer], Value]:
-    def score(customer: Customer) -> Value:
-        said = _survey_trait(customer, kind)
-        return said.value if said else None
-
-    return score
-
-
-def _survey_at(kind: SurveyKind) -> Callable[[Customer], Value]:
-    def at(customer: Customer) -> Value:
-        said = _survey_trait(customer, kind)
-        return said.at if said else None
-
-    return at
-
-
-def _nps_group(customer: Customer) -> Value:
-    said = _survey_trait(customer, SurveyKind.NPS)
-    return nps_group(said.value) if said else None
-
-
-def _consent_status(channel: str) -> Callable[[Customer], Value]:
-    def status(customer: Customer) -> Value:
-        record = customer.consent(channel)
-        return record.status if record else None
-
-    return status
-
-
-def _consent_at(channel: str) -> Callable[[Customer], Value]:
-    def at(customer: Customer) -> Value:
-        record = customer.consent(channel)
-        return record.at if record else None
-
-    return at
-
-
-_FIELDS: dict[str, Callable[[Customer], Value]] = {
-    "orders.count": lambda customer: len(customer.orders()),
-    "orders.revenue": _revenue,
-    "orders.first_at": _order_at(0),
-    "orders.last_at": _order_at(-1),
-    "orders.average_value": _average_value,
-    "orders.average_gap": _average_gap,
-    "cart.open": _cart_open,
-    "cart.last_at": lambda customer: customer.profile.cart.touched_at if _cart_open(customer) else None,
-    "cart.checkout_at": lambda customer: customer.profile.cart.checkout_at if _cart_open(customer) else None,
-    "cart.value": _cart_value,
-    "cart.categories": _cart_categories,
-    "first_seen": lambda customer: customer.profile.first_seen,
-    "last_seen": lambda customer: customer.profile.last_seen,
-    "last_active": lambda customer: customer.profile.last_seen,
-    "churn_band": lambda customer: customer.churn_band,
-    **{f"survey.{kind}.score": _survey_score(kind) for kind in SurveyKind},
-    **{f"survey.{kind}.at": _survey_at(kind) for kind in SurveyKind},
-    "survey.nps.group": _nps_group,
-    **{f"consent.{channel}": _consent_status(channel) for channel in ("email", "sms")},
-    **{f"consent.{channel}.at": _consent_at(channel) for channel in ("email", "sms")},
-    "reachable.email": lambda customer: customer.reachable("email"),
-    "reachable.sms": lambda customer: customer.reachable("sms"),
-}
 
 
 def template_variables(customer: Customer) -> dict[str, Any]:
@@ -355,7 +284,7 @@ def template_variables(customer: Customer) -> dict[str, Any]:
                 }
                 for key, line in newest
             ],
-            "value_minor": _cart_value(customer),
+            "value_minor": cart_value(customer),
         }
     return {
         "first_name": traits.get("first_name") or traits.get("firstName"),

@@ -30,6 +30,7 @@ from regulars.domain.identity import normalised_email, normalised_phone
 from regulars.domain.instants import from_millis
 from regulars.domain.money import currency_exponent
 from regulars.domain.orders import OrderEntry, entry_of, order_key
+from regulars.domain.plan import NO_PLAN, FeaturePlan
 from regulars.domain.statements import ConsentRecord, consents_of
 from regulars.domain.surveys import SURVEY_ANSWERED, traits_of_answer
 from regulars.domain.texts import cleaned, text_of
@@ -79,8 +80,8 @@ class Fact:
     `imported`: it is history, and starts no campaign. `suppressed`: address node to reason. `activity`: the shopper
     did something (an import's order row did not). `source` says who told the traits, `third_party` that it is not the
     shop's own (domain/sources.py); both are only set where there are traits. `cuts`: node to whether an operator says
-    that it is another person's. `verified`: told by more than a public write key. `node`: where it was folded; only the
-    evaluation knows.
+    that it is another person's. `verified`: told by more than a public write key. `noted`: what the features of the
+    plan are told (key, what). `node`: where it was folded; only the evaluation knows.
     """
 
     id: str
@@ -102,6 +103,7 @@ class Fact:
     third_party: bool = False
     cuts: Mapping[str, bool] = field(default_factory=dict)
     verified: bool = False
+    noted: tuple[tuple[str, Any], ...] = ()
     node: str = ""
 
     @property
@@ -138,9 +140,11 @@ def others_of(fact: Fact) -> tuple[str, ...]:
     return fact.links or tuple(fact.cuts)
 
 
-def fact_of(event: Event, *, currency: str, nodes: Sequence[str] | None = None) -> Fact | None:
-    """The fact of an event; None when it says nothing about a customer (machines; products; Regulars' own log of
-    decisions)."""
+def fact_of(
+    event: Event, *, currency: str, nodes: Sequence[str] | None = None, plan: FeaturePlan = NO_PLAN
+) -> Fact | None:
+    """The fact of an event under a feature plan; None when it says nothing about a customer (machines; products;
+    Regulars' own log of decisions)."""
     kind, trust = event.type, event.trust
     if event.bot is not None or kind is PRODUCT or (kind is SYSTEM and event.name not in _OWN_FACTS):
         return None
@@ -156,7 +160,10 @@ def fact_of(event: Event, *, currency: str, nodes: Sequence[str] | None = None) 
         traits |= traits_of_answer(event.properties, event.timestamp)
     order = None
     if kind is ORDER and trust is not PUBLIC:
-        order = (order_key(event.source, event.properties["order_id"]), entry_of(event.properties))
+        order = (
+            order_key(event.source, event.properties["order_id"]),
+            entry_of(event.properties, plan.marks_of(event)),
+        )
     return Fact(  # in order of declaration: by name costs twice as much, on the way of every event
         fact_id(event),
         name,
@@ -176,6 +183,7 @@ def fact_of(event: Event, *, currency: str, nodes: Sequence[str] | None = None) 
         event.source if traits else "",
         third_party and bool(traits),
         verified=trust is not PUBLIC,
+        noted=plan.noted(event, name),
     )
 
 

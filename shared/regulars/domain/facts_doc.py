@@ -81,6 +81,8 @@ def _add_traits(fact: Fact, doc: dict[str, Any]) -> None:
 
 
 def _add_cart(fact: Fact, doc: dict[str, Any]) -> None:
+    if fact.noted:
+        doc["f"] = [list(pair) for pair in fact.noted]
     if fact.cart:
         doc["b"] = {key: line_to_doc(line) for key, line in fact.cart.items()}
     if fact.cart_touched_at is not None:
@@ -118,4 +120,5 @@ def fact_from_doc(doc: dict[str, Any]) -> Fact:
         "tp" in doc,
         doc.get("x", {}),
         "v" in doc,
+        tuple([(key, told) for key, told in doc["f"]]) if "f" in doc else (),
     )

@@ -7,12 +7,13 @@ earlier receipt, so the result is a function of the log alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from regulars.domain.facts import Fact
 from regulars.domain.instants import day_number
-from regulars.domain.orders import MAX_ORDERS, OrderBook, OrderEntry
+from regulars.domain.orders import MAX_ORDERS, OrderBook, OrderEntry, later
+from regulars.domain.plan import FeaturePlan
 from regulars.domain.profile import MAX_SEEN, SEEN_DAYS, Counter, Profile, fold
 from regulars.domain.statements import ConsentRecord
 
@@ -32,7 +33,7 @@ class History:
     overfull: bool
 
 
-def history_of(facts: Iterable[Fact], plan: Mapping[str, int]) -> History:
+def history_of(facts: Iterable[Fact], plan: FeaturePlan) -> History:
     """Fold all facts of a node, in whatever order they are given, with each copy that the log holds."""
     ordered = sorted(facts, key=lambda fact: (fact.received_at, fact.id, fact.at, fact.name))
     kept: list[Fact] = []
@@ -46,7 +47,7 @@ def history_of(facts: Iterable[Fact], plan: Mapping[str, int]) -> History:
             if key not in entries and len(entries) >= MAX_ORDERS:
                 overfull = True
                 continue
-            entries[key] = max(entry, entries.get(key, entry))
+            entries[key] = later(entries.get(key, entry), entry)
         elif not fact.is_idempotent:
             if fact.id in ids:
                 continue
@@ -88,7 +89,7 @@ def remembering(profile: Profile, ids: Iterable[str]) -> Profile:
     return result
 
 
-def is_same(stored: Profile, made: Profile, plan: Mapping[str, int]) -> bool:
+def is_same(stored: Profile, made: Profile, plan: FeaturePlan) -> bool:
     """Whether a stored profile says what the log says.
 
     What the plan does not ask for may differ: counters and days that no rule looks at any more, which the fold leaves
@@ -98,9 +99,11 @@ def is_same(stored: Profile, made: Profile, plan: Mapping[str, int]) -> bool:
     return not missing and _value(stored, plan) == _value(made, plan)
 
 
-def _value(profile: Profile, plan: Mapping[str, int]) -> Profile:
-    counters = {name: _asked_for(counter, plan[name]) for name, counter in profile.counters.items() if name in plan}
-    return replace(profile, counters=counters, seen={})
+def _value(profile: Profile, plan: FeaturePlan) -> Profile:
+    asked = plan.parts()
+    counters = {name: _asked_for(counter, asked[name]) for name, counter in profile.counters.items() if name in asked}
+    tallies = {key: tally for key, tally in profile.tallies.items() if key in asked}
+    return replace(profile, counters=counters, tallies=tallies, seen={})
 
 
 def _asked_for(counter: Counter, keep: int) -> Counter:

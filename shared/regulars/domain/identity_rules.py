@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 
 from regulars.domain.identity import KIND_NAMES, letter_of, node_id, normalised
 from regulars.domain.links import DEFAULT_LIMITS, MAX_LINKS_OF_KIND, IdentityRules, Limit
-from regulars.domain.rules.tree import Node, Within
+from regulars.domain.rules.nodes import Node, Within
 
 _WEEK = timedelta(weeks=1)
 KindName = Literal["user_id", "email", "phone", "loyalty_card", "shop_customer_id", "anonymous_id", "device_id"]

@@ -17,8 +17,10 @@ from regulars.domain.identity_rules import IdentityDefinition
 from regulars.domain.money import currency_exponent
 from regulars.domain.parameters import ParameterDefinition, ProgramParameters
 from regulars.domain.program import Campaign, ChurnModel, FrequencyCap, Name, Program, Segment
+from regulars.domain.rules.nodes import MAX_DEPTH, bounds_problem, problems
 from regulars.domain.rules.operands import RuleContext
-from regulars.domain.rules.tree import MAX_DEPTH, bounds_problem, problems
+from regulars.domain.rules.reads import segments_in
+from regulars.domain.rules.windows import zone_of
 
 BAD_PROGRAM = "bad_program"
 MAX_SEGMENTS = 200
@@ -73,7 +75,9 @@ def load_program(files: Mapping[str, object], parameters: ProgramParameters | No
     definitions = draft.read("parameters")
     draft.context = replace(draft.context, parameters={name: item.of.kind for name, item in definitions.items()})
     churn = draft.read("churn")
-    draft.context = replace(draft.context, churn_bands=frozenset(band.name for band in churn.bands))
+    draft.context = replace(
+        draft.context, churn_bands=frozenset(band.name for band in churn.bands), segments=_names(draft)
+    )
     segments, campaigns, cap = draft.read("segments"), draft.read("campaigns"), draft.read("frequency_cap")
     program = Program(
         source="" if draft.problems else _source(draft),  # what is wrong may have keys that cannot be sorted
@@ -85,8 +89,10 @@ def load_program(files: Mapping[str, object], parameters: ProgramParameters | No
         parameters=parameters or ProgramParameters(),
         frequency_cap=cap,
         identity=draft.read("identity").rules(),
+        time_zone=_time_zone(draft),
     )
     _check_names(draft, program)
+    _check_cycles(draft, program)
     if draft.problems:
         raise BadInputError(BAD_PROGRAM, "\n".join(draft.problems))
     _ = program.plan  # refuses rules that would make profiles too large
@@ -96,7 +102,7 @@ def load_program(files: Mapping[str, object], parameters: ProgramParameters | No
 def _merged(files: Mapping[str, object]) -> dict[str, tuple[str, Any]]:
     """Section name to file name and data. Raises BadInputError on anything but known sections, each in one file."""
     sections: dict[str, tuple[str, Any]] = {}
-    known = ("currency", *_SECTIONS, *sources.SECTIONS)
+    known = ("currency", "time_zone", *_SECTIONS, *sources.SECTIONS)
     for file, data in sorted(files.items()):
         if problem := bounds_problem(data, depth=2 * MAX_DEPTH + 8, nodes=50_000):
             raise BadInputError(BAD_PROGRAM, f"{file}: {problem}")
@@ -128,6 +134,39 @@ def _currency(draft: _Draft) -> str:
     except BadInputError as error:
         raise BadInputError(BAD_PROGRAM, f"{file}: currency: {error.detail}") from error
     return currency
+
+
+def _time_zone(draft: _Draft) -> str:
+    _, name = draft.sections.get("time_zone", ("", "UTC"))
+    try:
+        zone_of(str(name))
+    except ValueError as error:
+        draft.say("time_zone", "", str(error))
+        return "UTC"
+    return str(name)
+
+
+def _names(draft: _Draft) -> frozenset[str]:
+    """What the segments are called, before they are read: each may name others that come later."""
+    _, data = draft.sections.get("segments", ("", ()))
+    items = data if isinstance(data, list | tuple) else ()
+    return frozenset(item["name"] for item in items if isinstance(item, Mapping) and isinstance(item.get("name"), str))
+
+
+def _check_cycles(draft: _Draft, program: Program) -> None:
+    """A segment must not depend on itself, by however many others."""
+    names = {segment.name: sorted(set(segments_in(segment.rule))) for segment in program.segments}
+    for name, others in names.items():
+        seen = {name}
+        waiting = [(other, [name, other]) for other in others]
+        while waiting:
+            other, way = waiting.pop()
+            if other == name:
+                draft.say("segments", "", f"{' -> '.join(way)}: a segment cannot depend on itself")
+                return
+            if other not in seen:
+                seen.add(other)
+                waiting += [(further, [*way, further]) for further in names.get(other, ())]
 
 
 def _check_names(draft: _Draft, program: Program) -> None:

@@ -12,8 +12,9 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from regulars.domain.instants import from_millis, to_millis
 from regulars.domain.percentile import nearest_rank
+from regulars.domain.rules.aggregates import Measure
+from regulars.domain.rules.nodes import Node
 from regulars.domain.rules.operands import ParameterRef, amount_of, context_of
-from regulars.domain.rules.tree import Measure, Node
 
 
 @dataclass(frozen=True, slots=True)

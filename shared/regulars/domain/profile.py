@@ -14,9 +14,11 @@ from datetime import datetime
 from typing import Any
 
 from regulars.domain.facts import MAX_TRAITS, CartLine, Fact, trait_rank
-from regulars.domain.instants import day_number
+from regulars.domain.instants import day_number, to_millis
 from regulars.domain.links import NO_LINKS, Links, linked, links_merged, with_cuts
+from regulars.domain.plan import FeaturePlan
 from regulars.domain.statements import DENIED, ConsentRecord
+from regulars.domain.tallies import Keeps, Tally, merged_tally, tally_of
 from regulars.domain.values import value
 
 SEEN_DAYS = 7
@@ -69,8 +71,8 @@ class Trait:
 class Profile:
     """One node's profile. Treat as a value: `folded` and `merged` return new ones.
 
-    `plan` (event name to days kept) is not part of it: the fold is given the plan in force. Nor is `seen` a part of the
-    value: it maps the UTC day of receipt to the concatenated ids (8 characters each) of the facts folded in.
+    The plan (what is kept, and how long) is not part of it: the fold is given the one in force. Nor is `seen` a part of
+    the value: it maps the UTC day of receipt to the concatenated ids (8 characters each) of the facts folded in.
     """
 
     first_seen: datetime | None = None
@@ -82,6 +84,7 @@ class Profile:
     cart: Cart = field(default_factory=Cart)
     links: Links = NO_LINKS
     suppressed: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    tallies: dict[str, Tally] = field(default_factory=dict)
     seen: dict[int, str] = field(default_factory=dict)
 
     def copied(self) -> Profile:
@@ -96,6 +99,7 @@ class Profile:
             self.cart,
             self.links,
             dict(self.suppressed),
+            dict(self.tallies) if self.tallies else {},
             dict(self.seen),
         )
 
@@ -117,7 +121,7 @@ def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
     return one
 
 
-def fold(profile: Profile, facts: Iterable[Fact], plan: Mapping[str, int]) -> Profile:
+def fold(profile: Profile, facts: Iterable[Fact], plan: FeaturePlan) -> Profile:
     """The profile after facts that it has not seen; the caller drops known ids first (`Profile.seen_ids`)."""
     result = profile.copied()
     for fact in facts:
@@ -125,7 +129,7 @@ def fold(profile: Profile, facts: Iterable[Fact], plan: Mapping[str, int]) -> Pr
     return result
 
 
-def _apply(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:
+def _apply(profile: Profile, fact: Fact, plan: FeaturePlan) -> None:
     at = fact.at
     if fact.activity:
         happened = fact.order[1].placed_at if fact.order else at
@@ -157,7 +161,7 @@ def links_after(links: Links, fact: Fact) -> Links:
     return linked(links, fact.links, fact.at, fact.id, verified=fact.verified) if fact.links else links
 
 
-def _count(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:
+def _count(profile: Profile, fact: Fact, plan: FeaturePlan) -> None:
     """What is not idempotent, and so must remember the fact's id. (All that an order does to a profile is
     idempotent.)"""
     if fact.activity:
@@ -165,6 +169,8 @@ def _count(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:
     keep = plan.get(fact.name)
     if keep is not None:
         profile.counters[fact.name] = _counted(profile.counters.get(fact.name), fact.at, keep)
+    if fact.noted:
+        _note(profile, fact, plan)
     day, seen = day_number(fact.received_at), profile.seen
     if day in seen and len(seen) == 1:  # the same day again, as mostly
         seen[day] += fact.id
@@ -176,14 +182,30 @@ def _count(profile: Profile, fact: Fact, plan: Mapping[str, int]) -> None:
         _trim_seen(seen)
 
 
-def merged(one: Profile, other: Profile, plan: Mapping[str, int]) -> Profile:
+def _note(profile: Profile, fact: Fact, plan: FeaturePlan) -> None:
+    """What the features in force look at; the fact may have been made under an older plan."""
+    at = fact.at
+    for key, noted in fact.noted:
+        feature = plan.features.get(key)
+        if feature is None:
+            continue
+        if feature.keeps is Keeps.COUNT:
+            profile.counters[key] = _counted(profile.counters.get(key), at, feature.days)
+        else:
+            fresh = tally_of(feature.keeps, noted, day=day_number(at), millis=to_millis(at), keep=feature.days)
+            profile.tallies[key] = merged_tally(profile.tallies.get(key), fresh, feature.days)
+
+
+def merged(one: Profile, other: Profile, plan: FeaturePlan) -> Profile:
     """The profile of both nodes' events together."""
     result = one.copied()
     result.first_seen = _earliest(one.first_seen, other.first_seen)
     result.last_seen = latest(one.last_seen, other.last_seen)
     result.events += other.events
     for name, counter in other.counters.items():
-        result.counters[name] = _counters_merged(result.counters.get(name), counter, plan.get(name, 0))
+        result.counters[name] = _counters_merged(result.counters.get(name), counter, plan.days_of(name))
+    for key, tally in other.tallies.items():
+        result.tallies[key] = merged_tally(result.tallies.get(key), tally, plan.days_of(key))
     _merge_traits(result.traits, other.traits)
     for record in other.consents.values():
         merge_consent(result.consents, record)

@@ -8,6 +8,7 @@ from regulars.domain.facts_doc import consent_from_doc, consent_to_doc, line_fro
 from regulars.domain.instants import from_millis, to_millis
 from regulars.domain.links import NO_LINKS, Cut, Link, Links
 from regulars.domain.profile import Cart, Counter, Profile, Trait
+from regulars.domain.tallies import tally_from_doc, tally_to_doc
 
 _CART_INSTANTS = (("t", "touched_at"), ("o", "checkout_at"), ("c", "cleared_at"))
 
@@ -29,6 +30,8 @@ def profile_to_doc(profile: Profile) -> dict[str, Any]:
         doc["x"] = _links_to_doc(profile.links)
     if profile.suppressed:
         doc["s"] = {node: [to_millis(at), why] for node, (at, why) in sorted(profile.suppressed.items())}
+    if profile.tallies:
+        doc["y"] = {key: tally_to_doc(profile.tallies[key]) for key in sorted(profile.tallies)}
     if profile.seen:
         doc["i"] = {str(day): profile.seen[day] for day in sorted(profile.seen)}
     return doc
@@ -47,6 +50,7 @@ def profile_from_doc(doc: dict[str, Any]) -> Profile:
         _cart_from_doc(doc["b"]) if "b" in doc else Cart(),
         _links_from_doc(doc["x"]) if "x" in doc else NO_LINKS,
         {node: (from_millis(at), why) for node, (at, why) in suppressed.items()} if suppressed else {},
+        {key: tally_from_doc(tally) for key, tally in doc["y"].items()} if "y" in doc else {},
         {int(day): ids for day, ids in doc["i"].items()} if "i" in doc else {},
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -16,14 +16,16 @@ from regulars.domain.facts import Fact
 from regulars.domain.links import IdentityRules
 from regulars.domain.parameters import ParameterDefinition, ProgramParameters
 from regulars.domain.plan import FeaturePlan, plan_of_rules
-from regulars.domain.rules.compile import Facts, measured
+from regulars.domain.rules.compile import Facts, Setting, measured
 from regulars.domain.rules.describe import described
 from regulars.domain.rules.durations import LONGEST, parse_duration
 from regulars.domain.rules.evaluate import CHURN_BAND, Evaluation, Evaluator
 from regulars.domain.rules.explain import Scene, Trace, explained
-from regulars.domain.rules.reads import Concern
-from regulars.domain.rules.tree import Duration, Node, Rule
+from regulars.domain.rules.nodes import Duration, Node
+from regulars.domain.rules.reads import Concern, segments_in
+from regulars.domain.rules.tree import Rule
 from regulars.domain.rules.view import View
+from regulars.domain.rules.windows import zone_of
 from regulars.domain.sends import Channel
 
 __all__ = [
@@ -120,6 +122,12 @@ class Program:
     parameters: ProgramParameters
     frequency_cap: FrequencyCap | None = None
     identity: IdentityRules = field(default_factory=IdentityRules)
+    time_zone: str = "UTC"
+
+    @cached_property
+    def zone(self) -> tzinfo:
+        """The time zone whose calendar the rules go by."""
+        return zone_of(self.time_zone)
 
     @cached_property
     def values(self) -> dict[str, int]:
@@ -165,6 +173,12 @@ def _rules(program: Program) -> list[Any]:
     return rules
 
 
+def _named(program: Program) -> dict[str, Any]:
+    """The rules of the segments that other rules name."""
+    segments = {segment.name: segment.rule for segment in program.segments}
+    return {name: segments[name] for rule in _rules(program) for name in segments_in(rule)}
+
+
 class CompiledProgram:
     """A program ready to run over customers. Immutable; one per program version and process."""
 
@@ -172,6 +186,7 @@ class CompiledProgram:
         self.program = program
         self.version = program.version
         self.currency = program.currency
+        self.zone = program.zone
         self.frequency_cap = program.frequency_cap
         self.cap_window = program.frequency_cap.within if program.frequency_cap else NO_WAIT
         self.plan = program.plan
@@ -187,11 +202,12 @@ class CompiledProgram:
         self._of_segment: dict[str, list[Campaign]] = {}
         for campaign in program.campaigns:
             self._of_segment.setdefault(campaign.segment, []).append(campaign)
+        self.setting = Setting(program.values, program.zone, _named(program))
         self._evaluator = Evaluator(
             churn_bands=[(band.name, band.rule) for band in program.churn.bands],
             segments=[(segment.name, segment.rule) for segment in program.segments],
             conditions={campaign.name: campaign.when for campaign in program.campaigns if campaign.when is not None},
-            values=program.values,
+            setting=self.setting,
         )
 
     def concerns(self, fact: Fact) -> bool:
@@ -214,9 +230,10 @@ class CompiledProgram:
         """The earliest instant after `now` at which band or memberships may change by themselves; never too late."""
         return self._evaluator.next_flip(view, now)
 
-    def explain(self, segment: str, view: View, now: datetime) -> Trace:
-        """Why the customer is in a segment or not, operand by operand. Raises KeyError on an unknown segment."""
-        return self._explained(self._segments[segment].rule, view, now)
+    def explain(self, segment: str, view: View, now: datetime, *, ends: bool = False) -> Trace:
+        """Why the customer is in a segment or not, operand by operand; with `ends` also until when each part surely
+        stays as it is. Raises KeyError on an unknown segment."""
+        return self._explained(self._segments[segment].rule, view, now, ends=ends)
 
     def explain_churn(self, view: View, now: datetime) -> dict[str, Any]:
         """The band and the trace of every band's rule, in order of precedence."""
@@ -244,7 +261,7 @@ class CompiledProgram:
         """The customer's part in each population parameter, by its name; for the refresh."""
         return {name: measured(definition.of, view, now) for name, definition in self.program.definitions.items()}
 
-    def _explained(self, rule: Any, view: View, now: datetime) -> Trace:
+    def _explained(self, rule: Any, view: View, now: datetime, *, ends: bool = False) -> Trace:
         facts = Facts(view)
         facts[CHURN_BAND] = self.churn_band(view, now)
-        return explained(rule, Scene(facts, now, self.program.values, self.currency))
+        return explained(rule, Scene(facts, now, self.setting, self.currency, ends=ends))

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from regulars.domain.rules.compile import Facts
+from regulars.domain.rules.compile import Facts, Setting
 from regulars.domain.rules.describe import described
 from regulars.domain.rules.explain import Scene, explained
+from regulars.domain.rules.features import Feature
 from regulars.domain.rules.fields import Kind
 from regulars.domain.rules.operands import RuleContext
 from regulars.domain.rules.requirements import required
 from regulars.domain.rules.tree import parse_rule
+from regulars.domain.tallies import Keeps
 from tests.rule_samples import HOUR, NOON, FakeView, ordered
 
 CONTEXT = RuleContext(parameters={"minimum": Kind.MONEY}, churn_bands=frozenset({"low", "high"}))
@@ -21,7 +23,7 @@ CONTEXT = RuleContext(parameters={"minimum": Kind.MONEY}, churn_bands=frozenset(
 
 def trace_of(data: object, view: FakeView) -> dict[str, Any]:
     rule = parse_rule(data, context=CONTEXT) if isinstance(data, dict) else data
-    return explained(rule, Scene(Facts(view), NOON, {"minimum": 2500}, "EUR"))
+    return explained(rule, Scene(Facts(view), NOON, Setting({"minimum": 2500}), "EUR"))
 
 
 def test_a_trace_shows_every_operand_and_every_verdict() -> None:
@@ -135,9 +137,13 @@ def test_a_rule_says_which_events_it_looks_at_and_how_far_back() -> None:
             {"sum": "orders.revenue", "at_least": 1},
         ]
     }
-    assert list(required(parse_rule(data))) == [
-        ("Product Viewed", 14), ("Cart Viewed", 0), ("Coupon Applied", 0), ("Product Viewed", 0),
-    ]  # fmt: skip
+    features = [need for need in required(parse_rule(data)) if isinstance(need, Feature)]
+    assert [(feature.event, feature.keeps, feature.days) for feature in features] == [
+        ("Product Viewed", Keeps.COUNT, 14),
+        ("Cart Viewed", Keeps.COUNT, 0),
+        ("Coupon Applied", Keeps.COUNT, 0),
+        ("Product Viewed", Keeps.COUNT, 0),
+    ]
 
 
 @pytest.mark.parametrize("visit", [lambda node: trace_of(node, FakeView()), lambda node: described(node, ""), required])

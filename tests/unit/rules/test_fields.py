@@ -22,7 +22,9 @@ TYPES: dict[Kind, type] = {
     Kind.DURATION: timedelta,
     Kind.FLAG: bool,
     Kind.CHOICE: str,
+    Kind.TEXT: str,
     Kind.TEXTS: tuple,
+    Kind.RATIO: float,
 }
 EVENT_FIELDS = ("events.Product Viewed.count", "events.Product Viewed.first_at", "events.Product Viewed.last_at")
 
@@ -33,11 +35,15 @@ def somebody() -> Customer:
         first_seen=NOON - DAY,
         last_seen=NOON,
         counters={"Product Viewed": Counter(1, NOON, NOON)},
-        traits={f"{kind}_score": Trait(5, NOON) for kind in SurveyKind},
+        traits={f"{kind}_score": Trait(5, NOON) for kind in SurveyKind}
+        | {f"address_{part}": Trait("Ulm", NOON) for part in ("country", "region", "city", "postal_code")},
         cart=Cart({"p": CartLine(2, NOON, price_minor=500, category="Dresses")}, (), NOON, NOON, None),
     )
     entries = {
-        str(n): OrderEntry(1, NOON - n * DAY, 1000, 0, "EUR", "paid", coupon=False, channel="online") for n in (1, 2)
+        str(n): OrderEntry(
+            1, NOON - n * 52 * 7 * DAY, 1000, 0, "EUR", "paid", coupon=False, channel="online", categories=("Dresses",)
+        )
+        for n in (1, 2)
     }
     said = {("u_1", channel): ConsentRecord(channel, "granted", NOON, "web") for channel in ("email", "sms")}
     customer = Customer("u_1", profile, OrderBook(entries), currency="EUR", now=NOON, said=said)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from regulars.domain.instants import day_number, day_start
-from regulars.domain.rules.compile import compiled
+from regulars.domain.rules.compile import Setting, compiled
 from regulars.domain.rules.fields import Kind
 from regulars.domain.rules.operands import RuleContext
 from tests.rule_samples import DAY, HOUR, NOON, TICK, FakeView, flips, holds, ordered
@@ -136,7 +136,7 @@ def test_an_event_counts_to_the_end_of_the_utc_day_that_closes_its_window() -> N
 
 
 def test_events_without_a_window_count_for_ever() -> None:
-    view = FakeView({"events.Product Viewed.count": 7})
+    view = FakeView(days={"Product Viewed": {TODAY - 900: 6, TODAY: 1}})
     assert holds({"count": "Product Viewed", "at_least": 7}, view)
     assert not holds({"count": "Product Viewed", "at_least": 8}, view)
     assert flips({"count": "Product Viewed", "at_least": 7}, view) is None
@@ -190,4 +190,4 @@ def test_a_field_is_read_once_and_only_when_it_decides() -> None:
 
 def test_an_unknown_kind_of_node_is_an_error_not_a_verdict() -> None:
     with pytest.raises(TypeError, match="cannot compile str"):
-        compiled("orders.count above 5", {})
+        compiled("orders.count above 5", Setting())

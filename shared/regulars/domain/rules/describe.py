@@ -8,10 +8,16 @@ from typing import Any
 
 from regulars.domain.instants import iso
 from regulars.domain.money import decimal_text
+from regulars.domain.rules.aggregates import ORDERS, Aggregate, Count
 from regulars.domain.rules.durations import duration_words
 from regulars.domain.rules.fields import Kind, event_of, field_kind
-from regulars.domain.rules.operands import ParameterRef
-from regulars.domain.rules.tree import ORDERS, All, AnyOf, Compare, Count, Multiple, Not, Since, Sum
+from regulars.domain.rules.leaves import Compare, InSegment, Multiple, RandomShare, Since
+from regulars.domain.rules.numbers import THOUSAND
+from regulars.domain.rules.operands import FieldRef, ParameterRef
+from regulars.domain.rules.sequences import Sequence, Step
+from regulars.domain.rules.tree import All, AnyOf, Not
+from regulars.domain.rules.where import Condition, Conditions
+from regulars.domain.rules.windows import EVER, FOREVER, Dates
 from regulars.domain.surveys import SurveyKind
 
 _FIELD_WORDS = {
@@ -39,6 +45,17 @@ _FIELD_WORDS = {
     **{f"survey.{kind}.score": f"last {kind.upper()} score" for kind in SurveyKind},
     **{f"survey.{kind}.at": f"last {kind.upper()} answer" for kind in SurveyKind},
     "survey.nps.group": "NPS group",
+    "orders.weekday": "usual weekday of ordering",
+    "orders.hour": "usual hour of ordering",
+    "orders.months": "months of ordering each year",
+    "orders.coupon_share": "share of orders with a coupon",
+    "orders.store_share": "share of orders in the store",
+    "orders.category": "favourite category",
+    "orders.categories": "categories bought",
+    "geo.country": "country",
+    "geo.region": "region",
+    "geo.city": "city",
+    "geo.postal_code": "postal code",
 }
 _OPERATOR_WORDS = {
     "equals": "is",
@@ -49,12 +66,24 @@ _OPERATOR_WORDS = {
     "at_most": "is at most",
     "in": "is one of",
     "not_in": "is none of",
+    "between": "is between",
     "contains": "contains",
+    "contains_any": "contains one of",
+    "not_contains": "does not contain",
+    "starts_with": "starts with",
+    "ends_with": "ends with",
+    "like": "is like",
+    "within_last": "was in the last",
+    "before_last": "was before the last",
+    "within_next": "is in the next",
+    "after_next": "is after the next",
     "before": "is before",
     "after": "is after",
 }
 _COUNT_WORDS = {
     "equals": "exactly",
+    "not_equals": "other than",
+    "between": "between",
     "above": "more than",
     "at_least": "at least",
     "below": "fewer than",
@@ -102,7 +131,7 @@ def _comparison(name: str, operator: str, operand: Any, kind: Kind, currency: st
         return f"{name} is {'known' if operand else 'not known'}"
     if kind is Kind.FLAG:
         return name if operand is (operator == "equals") else f"not {name}"
-    return f"{name} {_OPERATOR_WORDS[operator]} {_shown(operand, kind, currency)}"
+    return f"{name} {_OPERATOR_WORDS[operator]} {_shown(operand, kind, currency, operator)}"
 
 
 def _named(field: str) -> str:
@@ -117,24 +146,81 @@ def _named(field: str) -> str:
 @described.register
 def _(rule: Count, currency: str) -> str:
     one = [operand for _, operand in rule.operations()] == [1]
-    what = f"{'order' if rule.count == ORDERS else f'“{rule.count}” event'}{'' if one else 's'}"
+    what = f"{'order' if rule.event == ORDERS else f'“{rule.event}” event'}{'' if one else 's'}"
     bounds = " and ".join(
-        f"{_COUNT_WORDS[operator]} {_shown(operand, Kind.NUMBER, currency)}" for operator, operand in rule.operations()
+        f"{_COUNT_WORDS[operator]} {_shown(operand, Kind.NUMBER, currency, operator)}"
+        for operator, operand in rule.operations()
     )
-    return f"{bounds} {what}{_window(rule.within)}"
+    return f"{bounds} {what}{_narrowed(rule, currency)}"
+
+
+_FIGURE_WORDS = {
+    "sum": "sum of", "average": "average of", "min": "least", "max": "greatest", "first": "first", "last": "last",
+    "distinct": "number of different values of",
+}  # fmt: skip
+_MEASURE_WORDS = {
+    "orders.revenue": "revenue", "orders.channel": "channel of orders", "orders.category": "category of orders",
+    "orders.day": "day of ordering",
+}  # fmt: skip
 
 
 @described.register
-def _(rule: Sum, currency: str) -> str:
+def _(rule: Aggregate, currency: str) -> str:
+    measure = _MEASURE_WORDS.get(rule.measure) or f"“{rule.path}” of “{rule.event}” events"
+    name = "revenue" if (rule.figure, measure) == ("sum", "revenue") else f"{_FIGURE_WORDS[rule.figure]} {measure}"
     bounds = " and ".join(
-        f"{_OPERATOR_WORDS[operator]} {_shown(operand, Kind.MONEY, currency)}"
-        for operator, operand in rule.operations()
+        _comparison("", operator, operand, rule.kind, currency).strip() for operator, operand in rule.operations()
     )
-    return f"revenue{_window(rule.within)} {bounds}"
+    return f"{name}{_narrowed(rule, currency)} {bounds}"
 
 
-def _window(within: timedelta | None) -> str:
-    return "" if within is None else f" in the last {duration_words(within)}"
+def _narrowed(rule: Count | Aggregate, currency: str) -> str:
+    with_ = f" with {_conditions(rule.where, currency)}" if rule.where else ""
+    if isinstance(rule.during, Dates):
+        ends = (("from", rule.during.from_), ("to before", rule.during.to))
+        return with_ + "".join(f" {word} {iso(instant)}" for word, instant in ends if instant not in (EVER, FOREVER))
+    if rule.during is not None:
+        return f"{with_} {str(rule.during).replace('_', ' ')}"
+    within = "" if rule.within is None else f" in the last {duration_words(rule.within)}"
+    return with_ + within + ("" if rule.older_than is None else f", at least {duration_words(rule.older_than)} ago")
+
+
+def _conditions(where: Conditions, currency: str) -> str:
+    return " and ".join(_condition(path, condition, currency) for path, condition in where.items())
+
+
+def _condition(path: str, condition: Condition, currency: str) -> str:
+    return " and ".join(
+        _comparison(f"“{path}”", operator, operand, Kind.PROPERTY, currency)
+        for operator, operand in condition.operations()
+    )
+
+
+@described.register
+def _(rule: Sequence, currency: str) -> str:
+    text = ", then ".join(_step(step, currency) for step in rule.sequence)
+    if rule.same:
+        text += f" with the same “{rule.same}”"
+    if rule.span:
+        text += f", all within {duration_words(rule.span)}"
+    if rule.without:
+        text += f", and no {_step(rule.without, currency)} in the {duration_words(rule.without.within)} after"
+    return text + (f", the last step in the last {duration_words(rule.within)}" if rule.within else "")
+
+
+def _step(step: Step, currency: str) -> str:
+    name = "an order" if step.event == ORDERS else f"“{step.event}”"
+    return f"{name} with {_conditions(step.where, currency)}" if step.where else name
+
+
+@described.register
+def _(rule: InSegment, currency: str) -> str:  # noqa: ARG001 - one signature for all nodes
+    return f"in the segment “{rule.segment}”"
+
+
+@described.register
+def _(rule: RandomShare, currency: str) -> str:  # noqa: ARG001 - as above
+    return f"one of {float(rule.below - rule.at_least):g} % of all by chance (“{rule.random}”)"
 
 
 @described.register
@@ -151,13 +237,27 @@ def _bound(bound: timedelta | Multiple) -> str:
     return f"{own} (between {duration_words(bound.min)} and {duration_words(bound.max)})"
 
 
-def _shown(operand: Any, kind: Kind, currency: str) -> str:
-    if isinstance(operand, ParameterRef):
-        return f"the parameter “{operand.parameter}”"
+def _shown(operand: Any, kind: Kind, currency: str, operator: str = "") -> str:
+    if isinstance(operand, ParameterRef | FieldRef):
+        return (
+            f"the {_named(operand.field)}" if isinstance(operand, FieldRef) else f"the parameter “{operand.parameter}”"
+        )
     if isinstance(operand, tuple):
-        return ", ".join(_shown(item, kind, currency) for item in operand)
+        joint = " and " if operator == "between" else ", "
+        return joint.join(_shown(item, kind, currency) for item in operand)
     if isinstance(operand, datetime):
         return iso(operand)
     if isinstance(operand, timedelta):
         return duration_words(operand)
+    if kind is Kind.DECIMAL:
+        return f"{operand / THOUSAND:g}"
     return f"{decimal_text(operand, currency)} {currency}" if kind is Kind.MONEY else str(operand)
+
+
+def _referring(operand: Any, kind: Kind, currency: str, operator: str) -> str:
+    if isinstance(operand, FieldRef):
+        return f"the {_named(operand.field)}"
+    if isinstance(operand, ParameterRef):
+        return f"the parameter “{operand.parameter}”"
+    joint = " and " if operator == "between" else ", "
+    return joint.join(_shown(item, kind, currency) for item in operand)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from regulars.domain.rules.compile import FOREVER, Compiled, Facts, compiled
+from regulars.domain.rules.compile import FOREVER, Compiled, Facts, Setting, compiled, membership
 from regulars.domain.rules.tree import Rule
 from regulars.domain.rules.view import View
 from regulars.domain.values import value
@@ -25,8 +25,8 @@ class Evaluation:
 class CompiledRule:
     """One rule, ready to run. Its field `churn_band`, if it has one, is what `churn_band` says."""
 
-    def __init__(self, rule: Rule, values: Mapping[str, int]) -> None:
-        self._run = compiled(rule, values)
+    def __init__(self, rule: Rule, setting: Setting) -> None:
+        self._run = compiled(rule, setting)
 
     def verdict(self, view: View, now: datetime, *, churn_band: str | None = None) -> bool:
         """Whether the rule holds at `now`."""
@@ -47,7 +47,7 @@ def _facts(view: View, churn_band: str | None) -> Facts:
 class Evaluator:
     """The compiled rules of one program version. Immutable; make it once and use it for every customer.
 
-    Raises KeyError when a rule refers to a parameter that `values` lacks: loading a program rules that out.
+    Raises KeyError when a rule refers to a parameter that the setting lacks: loading a program rules that out.
     """
 
     def __init__(
@@ -56,12 +56,15 @@ class Evaluator:
         churn_bands: Sequence[tuple[str, Rule]],
         segments: Sequence[tuple[str, Rule]],
         conditions: Mapping[str, Rule],
-        values: Mapping[str, int],
+        setting: Setting,
     ) -> None:
         """`churn_bands` in order of precedence; `conditions`: campaign name to its extra rule."""
-        self._bands: list[tuple[str, Compiled]] = [(name, compiled(rule, values)) for name, rule in churn_bands]
-        self._segments: list[tuple[str, Compiled]] = [(name, compiled(rule, values)) for name, rule in segments]
-        self._conditions = {name: CompiledRule(rule, values) for name, rule in conditions.items()}
+        self._bands: list[tuple[str, Compiled]] = [(name, compiled(rule, setting)) for name, rule in churn_bands]
+        self._segments: list[tuple[str, Compiled]] = [
+            (name, membership(name, setting) if name in setting.segments else compiled(rule, setting))
+            for name, rule in segments
+        ]
+        self._conditions = {name: CompiledRule(rule, setting) for name, rule in conditions.items()}
 
     def evaluate(self, view: View, now: datetime) -> Evaluation:
         """Everything at once, which costs less than asking for the parts."""

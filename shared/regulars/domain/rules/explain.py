@@ -5,7 +5,6 @@ Traces are stored with decisions, so they hold no trait's value, only what it wa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import singledispatch
@@ -13,27 +12,38 @@ from typing import Any
 
 from regulars.domain.instants import iso
 from regulars.domain.money import decimal_text
-from regulars.domain.rules.compile import Facts, compiled, measured, multiple
+from regulars.domain.rules.aggregates import Aggregate, Count
+from regulars.domain.rules.compile import Facts, Setting, compiled, measured, multiple
+from regulars.domain.rules.compile_leaves import part_of
+from regulars.domain.rules.compile_sequences import reigns_of
 from regulars.domain.rules.durations import duration_text
 from regulars.domain.rules.fields import Kind, field_kind
-from regulars.domain.rules.operands import ParameterRef
-from regulars.domain.rules.tree import All, AnyOf, Compare, Count, Multiple, Not, Since, Sum
+from regulars.domain.rules.leaves import SHARES, Compare, InSegment, Multiple, RandomShare, Since
+from regulars.domain.rules.numbers import THOUSAND
+from regulars.domain.rules.operands import FieldRef, ParameterRef
+from regulars.domain.rules.sequences import Sequence, Step
+from regulars.domain.rules.tree import All, AnyOf, Not
+from regulars.domain.rules.where import Conditions
+from regulars.domain.rules.windows import EVER, FOREVER, Dates
 
 Trace = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a rule is explained against: the customer's facts, the instant, the parameters' values, the currency."""
+    """What a rule is explained against: the customer's facts, the instant, the setting, the currency. `ends`: say also
+    until when each verdict surely stands, which is not kept with decisions."""
 
     facts: Facts
     now: datetime
-    values: Mapping[str, int]
+    setting: Setting
     currency: str
+    ends: bool = False
 
-    def holds(self, rule: object) -> bool:
-        """The verdict, by the very function that decides memberships."""
-        return compiled(rule, self.values)(self.facts, self.now)[0]
+    def verdict(self, rule: object) -> Trace:
+        """The verdict and when it may change by itself, by the very function that decides memberships."""
+        holds, until = compiled(rule, self.setting)(self.facts, self.now)
+        return {"ok": holds} if until is FOREVER or not self.ends else {"ok": holds, "until": iso(until)}
 
 
 @singledispatch
@@ -44,17 +54,17 @@ def explained(rule: object, scene: Scene) -> Trace:  # noqa: ARG001 - dispatches
 
 @explained.register
 def _(rule: All, scene: Scene) -> Trace:
-    return {"all": [explained(child, scene) for child in rule.rules], "ok": scene.holds(rule)}
+    return {"all": [explained(child, scene) for child in rule.rules], **scene.verdict(rule)}
 
 
 @explained.register
 def _(rule: AnyOf, scene: Scene) -> Trace:
-    return {"any": [explained(child, scene) for child in rule.rules], "ok": scene.holds(rule)}
+    return {"any": [explained(child, scene) for child in rule.rules], **scene.verdict(rule)}
 
 
 @explained.register
 def _(rule: Not, scene: Scene) -> Trace:
-    return {"not": explained(rule.rule, scene), "ok": scene.holds(rule)}
+    return {"not": explained(rule.rule, scene), **scene.verdict(rule)}
 
 
 @explained.register
@@ -65,25 +75,78 @@ def _(rule: Compare, scene: Scene) -> Trace:
         trace["value"] = _shown(scene.facts[rule.field], kind, scene)
     for operator, operand in rule.operations():
         trace[operator] = operand if operator == "exists" else _shown(operand, kind, scene)
-    return trace | {"ok": scene.holds(rule)}
+    return trace | scene.verdict(rule)
 
 
 @explained.register
 def _(rule: Count, scene: Scene) -> Trace:
-    return {"count": rule.count} | _quantity(rule, Kind.NUMBER, scene)
+    return {"count": rule.event} | _quantity(rule, Kind.NUMBER, scene)
 
 
 @explained.register
-def _(rule: Sum, scene: Scene) -> Trace:
-    return {"sum": rule.sum} | _quantity(rule, Kind.MONEY, scene)
+def _(rule: Aggregate, scene: Scene) -> Trace:
+    return {rule.figure: rule.measure} | _quantity(rule, rule.kind, scene)
 
 
-def _quantity(rule: Count | Sum, kind: Kind, scene: Scene) -> Trace:
-    trace: Trace = {} if rule.within is None else {"within": duration_text(rule.within)}
-    trace["value"] = _shown(measured(rule, scene.facts.view, scene.now), kind, scene)
+def _quantity(rule: Count | Aggregate, kind: Kind, scene: Scene) -> Trace:
+    trace = _narrowed(rule)
+    if kind is not Kind.PROPERTY:  # what somebody searched for may be as personal as a trait
+        trace["value"] = _shown(measured(rule, scene.facts.view, scene.now, scene.setting), kind, scene)
     for operator, operand in rule.operations():
         trace[operator] = _shown(operand, kind, scene)
-    return trace | {"ok": scene.holds(rule)}
+    return trace | scene.verdict(rule)
+
+
+def _narrowed(rule: Count | Aggregate) -> Trace:
+    """`where` and the window, as they are written."""
+    trace: Trace = {}
+    if rule.where:
+        trace["where"] = _conditions(rule.where)
+    for name in ("within", "older_than"):
+        if (span := getattr(rule, name)) is not None:
+            trace[name] = duration_text(span)
+    if isinstance(rule.during, Dates):
+        ends = {"from": rule.during.from_, "to": rule.during.to}
+        trace["during"] = {name: iso(instant) for name, instant in ends.items() if instant not in (EVER, FOREVER)}
+    elif rule.during is not None:
+        trace["during"] = str(rule.during)
+    return trace
+
+
+def _conditions(where: Conditions) -> Trace:
+    return {path: dict(condition.operations()) for path, condition in where.items()}
+
+
+@explained.register
+def _(rule: Sequence, scene: Scene) -> Trace:
+    steps: list[Trace] = [_step(step) for step in rule.sequence]
+    trace: Trace = {"sequence": steps}
+    for name in ("span", "within"):
+        if (span := getattr(rule, name)) is not None:
+            trace[name] = duration_text(span)
+    if rule.same:
+        trace["same"] = rule.same
+    if rule.without:
+        trace["without"] = {**_step(rule.without), "within": duration_text(rule.without.within)}
+    ended = [begins for begins, ends in reigns_of(rule, scene.facts.view) if begins <= scene.now < ends]
+    trace["value"] = iso(max(ended)) if ended else None
+    return trace | scene.verdict(rule)
+
+
+def _step(step: Step) -> Trace:
+    return {"event": step.event, "where": _conditions(step.where)} if step.where else {"event": step.event}
+
+
+@explained.register
+def _(rule: InSegment, scene: Scene) -> Trace:
+    return {"segment": rule.segment, **scene.verdict(rule)}
+
+
+@explained.register
+def _(rule: RandomShare, scene: Scene) -> Trace:
+    value = part_of(rule.random, scene.facts.view.root) * 100 / SHARES
+    bounds = {"at_least": float(rule.at_least), "below": float(rule.below)}
+    return {"random": rule.random, "value": value, **bounds, **scene.verdict(rule)}
 
 
 @explained.register
@@ -93,7 +156,7 @@ def _(rule: Since, scene: Scene) -> Trace:
     trace["elapsed"] = duration_text(scene.now - instant) if isinstance(instant, datetime) else None
     for operator, bound in rule.operations():
         trace[operator] = _bound_shown(bound, scene) if isinstance(bound, Multiple) else duration_text(bound)
-    return trace | {"ok": scene.holds(rule)}
+    return trace | scene.verdict(rule)
 
 
 def _bound_shown(bound: Multiple, scene: Scene) -> Trace:
@@ -106,10 +169,17 @@ def _bound_shown(bound: Multiple, scene: Scene) -> Trace:
     }
 
 
+def _referred(value: ParameterRef | FieldRef, kind: Kind, scene: Scene) -> Trace:
+    if isinstance(value, ParameterRef):
+        return {"parameter": value.parameter, "value": _shown(scene.setting.values[value.parameter], kind, scene)}
+    shown: Trace = {"field": value.field}
+    return shown if kind is Kind.TRAIT else {**shown, "value": _shown(scene.facts[value.field], kind, scene)}
+
+
 def _shown(value: Any, kind: Kind, scene: Scene) -> Any:
     """A value as JSON: instants in RFC 3339, money as a decimal amount, a parameter with the value it has now."""
-    if isinstance(value, ParameterRef):
-        return {"parameter": value.parameter, "value": _shown(scene.values[value.parameter], kind, scene)}
+    if isinstance(value, ParameterRef | FieldRef):
+        return _referred(value, kind, scene)
     if isinstance(value, tuple):
         return [_shown(item, kind, scene) for item in value]
     if isinstance(value, datetime):
@@ -117,5 +187,5 @@ def _shown(value: Any, kind: Kind, scene: Scene) -> Any:
     if isinstance(value, timedelta):
         return duration_text(value)
     if kind is Kind.MONEY and value is not None:
-        return decimal_text(value, scene.currency)
-    return value
+        return decimal_text(round(value), scene.currency)
+    return value / THOUSAND if kind is Kind.DECIMAL and value is not None else value

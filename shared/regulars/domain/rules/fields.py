@@ -18,8 +18,12 @@ class Kind(StrEnum):
     DURATION = "duration"
     FLAG = "true or false"
     CHOICE = "choice"  # one of a few texts
+    TEXT = "text"
     TEXTS = "texts"
+    RATIO = "share"  # a number from 0 to 1
+    DECIMAL = "number"  # any, kept in thousandths
     TRAIT = "trait"  # whatever the store sent: text, a number, true or false; checked when it is compared
+    PROPERTY = "property"  # the same, of an event
 
 
 FIELDS: dict[str, Kind] = {
@@ -44,14 +48,31 @@ FIELDS: dict[str, Kind] = {
     "reachable.email": Kind.FLAG,
     "reachable.sms": Kind.FLAG,
     "churn_band": Kind.CHOICE,
+    "orders.weekday": Kind.CHOICE,
+    "orders.hour": Kind.NUMBER,
+    "orders.months": Kind.TEXTS,
+    "orders.coupon_share": Kind.RATIO,
+    "orders.store_share": Kind.RATIO,
+    "orders.category": Kind.TEXT,
+    "orders.categories": Kind.TEXTS,
+    "geo.country": Kind.TEXT,
+    "geo.region": Kind.TEXT,
+    "geo.city": Kind.TEXT,
+    "geo.postal_code": Kind.TEXT,
     **{f"survey.{kind}.score": Kind.NUMBER for kind in SurveyKind},
     **{f"survey.{kind}.at": Kind.INSTANT for kind in SurveyKind},
     "survey.nps.group": Kind.CHOICE,
 }
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
 CONSENT_VALUES = frozenset({"granted", "denied"})
 CHOICES = {
     "consent.email": CONSENT_VALUES,
     "consent.sms": CONSENT_VALUES,
+    "orders.weekday": frozenset(WEEKDAYS),
     "survey.nps.group": frozenset({nps_group(score) for score in SurveyKind.NPS.scale}),
 }
 """The texts of a choice; those of `churn_band` are the program's."""
@@ -59,17 +80,26 @@ _TRAIT = re.compile(r"traits\.[A-Za-z0-9_$ -]{1,64}")
 _EVENT = re.compile(r"events\.(?P<name>.{1,100})\.(?P<figure>count|first_at|last_at)")
 _EVENT_FIGURES = {"count": Kind.NUMBER, "first_at": Kind.INSTANT, "last_at": Kind.INSTANT}
 
+_EQUALITY = frozenset({"equals", "not_equals", "exists"})
+_CHOICE = _EQUALITY | {"in", "not_in"}
+_ORDER = frozenset({"above", "at_least", "below", "at_most", "between"})
+_TEXT = frozenset({"contains", "contains_any", "not_contains", "starts_with", "ends_with", "like"})
+TIMED = frozenset({"within_last", "before_last", "within_next", "after_next"})
+"""What they say changes with the clock."""
+_DATES = TIMED | {"before", "after"}
 OPERATORS: dict[Kind, frozenset[str]] = {
-    Kind.NUMBER: frozenset({"equals", "not_equals", "above", "at_least", "below", "at_most", "in", "not_in", "exists"}),
-    Kind.MONEY: frozenset({"equals", "not_equals", "above", "at_least", "below", "at_most", "exists"}),
-    Kind.INSTANT: frozenset({"before", "after", "exists"}),
-    Kind.DURATION: frozenset({"above", "at_least", "below", "at_most", "exists"}),
-    Kind.FLAG: frozenset({"equals", "not_equals", "exists"}),
-    Kind.CHOICE: frozenset({"equals", "not_equals", "in", "not_in", "exists"}),
-    Kind.TEXTS: frozenset({"contains", "exists"}),
-    Kind.TRAIT: frozenset(
-        {"equals", "not_equals", "above", "at_least", "below", "at_most", "in", "not_in", "contains", "exists"}
-    ),
+    Kind.NUMBER: _CHOICE | _ORDER,
+    Kind.MONEY: _EQUALITY | _ORDER,
+    Kind.RATIO: _ORDER | {"exists"},
+    Kind.DECIMAL: _EQUALITY | _ORDER,
+    Kind.INSTANT: _DATES | {"between", "exists"},
+    Kind.DURATION: _ORDER | {"exists"},
+    Kind.FLAG: _EQUALITY,
+    Kind.CHOICE: _CHOICE,
+    Kind.TEXT: _CHOICE | _TEXT,
+    Kind.TEXTS: frozenset({"contains", "contains_any", "not_contains", "exists"}),
+    Kind.TRAIT: _CHOICE | _ORDER | _TEXT | _DATES,
+    Kind.PROPERTY: _CHOICE | _ORDER | _TEXT,
 }
 
 

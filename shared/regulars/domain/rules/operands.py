@@ -14,11 +14,20 @@ from regulars.domain.errors import BadInputError
 from regulars.domain.instants import truncated
 from regulars.domain.money import to_minor
 from regulars.domain.rules.durations import parse_duration
-from regulars.domain.rules.fields import CHOICES, OPERATORS, Kind
+from regulars.domain.rules.fields import CHOICES, OPERATORS, TIMED, Kind, field_kind
+from regulars.domain.rules.numbers import as_thousandths
 
 MAX_CHOICES = 100
 MAX_TEXT = 200
 MAX_NUMBER = 10**9
+
+
+class FieldRef(BaseModel):
+    """`{field: orders.last_at}` as an operand: compare with another field of the same customer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    field: str
 
 
 class ParameterRef(BaseModel):
@@ -32,11 +41,12 @@ class ParameterRef(BaseModel):
 @dataclass(frozen=True)
 class RuleContext:
     """What a rule may refer to: the program's currency (amounts become its minor units), its population parameters with
-    their kinds, and its churn bands."""
+    their kinds, its churn bands, and its segments."""
 
     currency: str = "EUR"
     parameters: Mapping[str, Kind] = field(default_factory=dict)
     churn_bands: frozenset[str] = frozenset()
+    segments: frozenset[str] = frozenset()
 
 
 def context_of(info: ValidationInfo) -> RuleContext:
@@ -49,13 +59,46 @@ def operand_of(raw: Any, *, name: str, kind: Kind, operator: str, context: RuleC
     if operator not in OPERATORS[kind]:
         fitting = ", ".join(sorted(OPERATORS[kind]))
         raise ValueError(f"{operator} does not fit {name} ({kind.value}); use one of {fitting}")
-    if operator == "exists":
-        return _flag(raw)
-    if operator in {"in", "not_in"}:
+    if (whatever := _OF_EVERY_KIND.get(operator)) is not None:
+        return whatever(raw)
+    if operator in {"in", "not_in", "contains_any"}:
         if not isinstance(raw, list | tuple) or not 1 <= len(raw) <= MAX_CHOICES:
             raise ValueError(f"must be a list of 1 to {MAX_CHOICES} values")
-        return tuple(_typed(item, name, kind, context) for item in raw)
-    return _typed(raw, name, kind, context)
+        return tuple(_typed(item, name, kind, context) if operator != "contains_any" else _words(item) for item in raw)
+    if operator == "between":
+        return _pair(raw, name, kind, context)
+    reference = _reference(raw, name, kind)
+    if reference is None and operator in {"before", "after"}:
+        return instant_of(raw)
+    return _typed(raw, name, kind, context) if reference is None else reference
+
+
+def _reference(raw: Any, name: str, kind: Kind) -> FieldRef | None:
+    """Another field in place of a value, where the two can be compared."""
+    if isinstance(raw, FieldRef):
+        return raw
+    if not isinstance(raw, Mapping) or "field" not in raw:
+        return None
+    if kind is Kind.PROPERTY:
+        raise ValueError("must be a value: what a property is compared with is known before the customer is")
+    reference = FieldRef.model_validate(raw)
+    other = field_kind(reference.field)
+    if other is not kind:
+        raise ValueError(f"{reference.field} ({other.value}) cannot be compared with {name} ({kind.value})")
+    return reference
+
+
+def _pair(raw: Any, name: str, kind: Kind, context: RuleContext) -> tuple[Any, Any]:
+    if not isinstance(raw, list | tuple) or len(raw) != 2:  # noqa: PLR2004 - a pair
+        raise ValueError("must be a list of two values, both included, such as [10, 20]")
+    low, high = (_typed(item, name, kind, context) for item in raw)
+    try:
+        ordered = isinstance(low, ParameterRef) or isinstance(high, ParameterRef) or low <= high
+    except TypeError:
+        ordered = False
+    if not ordered:
+        raise ValueError("must have two values of one kind, the lower one first")
+    return low, high
 
 
 def amount_of(raw: Any, *, kind: Kind, context: RuleContext) -> int | ParameterRef:
@@ -68,6 +111,10 @@ def amount_of(raw: Any, *, kind: Kind, context: RuleContext) -> int | ParameterR
 def _typed(raw: Any, name: str, kind: Kind, context: RuleContext) -> Any:
     if kind in {Kind.NUMBER, Kind.MONEY}:
         return amount_of(raw, kind=kind, context=context)
+    if kind is Kind.DECIMAL:
+        return _thousandths(raw)
+    if kind is Kind.RATIO:
+        return _ratio(raw)
     if kind is Kind.CHOICE:
         return _choice(raw, name, context)
     return _SCALARS[kind](raw)
@@ -95,6 +142,20 @@ def _number(raw: Any) -> int:
     return raw
 
 
+def _thousandths(raw: Any) -> int:
+    """As events' numbers are kept."""
+    number = None if isinstance(raw, str) else as_thousandths(raw)
+    if number is None or abs(number) > MAX_NUMBER * 1000:
+        raise ValueError(f"must be a number of at most {MAX_NUMBER}, with up to three decimals")
+    return number
+
+
+def _ratio(raw: Any) -> float:
+    if isinstance(raw, bool) or not isinstance(raw, int | float | Decimal) or not 0 <= raw <= 1:
+        raise ValueError("must be a share from 0 to 1, such as 0.25")
+    return float(raw)
+
+
 def _money(raw: Any, context: RuleContext) -> int:
     if isinstance(raw, bool) or not isinstance(raw, int | float | str | Decimal):
         raise ValueError(f"must be an amount in {context.currency}, such as 300.00, or a parameter")  # noqa: TRY004 - as above
@@ -114,8 +175,8 @@ def _choice(raw: Any, name: str, context: RuleContext) -> str:
     return raw
 
 
-def _instant(raw: Any) -> datetime:
-    """A date is its first instant in UTC, and a time without a zone is UTC."""
+def instant_of(raw: Any) -> datetime:
+    """A date is its first instant in UTC, and a time without a zone is UTC. Raises ValueError."""
     if isinstance(raw, str):
         try:
             raw = datetime.fromisoformat(raw)
@@ -144,8 +205,16 @@ def _scalar(raw: Any) -> bool | float | str:
 
 _SCALARS: dict[Kind, Callable[[Any], Any]] = {
     Kind.FLAG: _flag,
-    Kind.INSTANT: _instant,
+    Kind.INSTANT: instant_of,
     Kind.DURATION: parse_duration,
+    Kind.TEXT: _words,
     Kind.TEXTS: _words,
     Kind.TRAIT: _scalar,
+    Kind.PROPERTY: _scalar,
 }
+_OF_EVERY_KIND: dict[str, Callable[[Any], Any]] = {
+    "exists": _flag,
+    **dict.fromkeys(TIMED, parse_duration),
+    **dict.fromkeys(("contains", "not_contains", "starts_with", "ends_with", "like"), _words),
+}
+"""Operators whose operand is of one kind, whatever the field's."""

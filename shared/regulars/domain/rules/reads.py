@@ -6,8 +6,12 @@ from collections.abc import Iterable, Iterator
 from functools import singledispatch
 
 from regulars.domain.facts import Fact
+from regulars.domain.rules.aggregates import ORDERS, Aggregate, Count
 from regulars.domain.rules.fields import event_of
-from regulars.domain.rules.tree import ORDERS, All, AnyOf, Compare, Count, Multiple, Not, Since, Sum
+from regulars.domain.rules.leaves import Compare, InSegment, Multiple, RandomShare, Since
+from regulars.domain.rules.operands import FieldRef
+from regulars.domain.rules.sequences import Sequence
+from regulars.domain.rules.tree import All, AnyOf, Not
 
 ORDER_FACTS, CART, ACTIVITY, CONTACT, TRAITS = "orders", "cart", "activity", "contact", "traits"
 _HEADS = {
@@ -19,6 +23,7 @@ _HEADS = {
     "consent": CONTACT,
     "reachable": CONTACT,
     "traits": TRAITS,
+    "geo": TRAITS,
     "survey": TRAITS,
 }
 _DECIDED = "churn_band"  # the engine's own verdict; the rules of the bands are read in its stead
@@ -45,19 +50,34 @@ def _(rule: Not) -> Iterator[str]:
     return reads(rule.rule)
 
 
-@reads.register
-def _(rule: Count) -> Iterator[str]:
-    yield ORDER_FACTS if rule.count == ORDERS else f"event {rule.count}"
+@reads.register(Count)
+@reads.register(Aggregate)
+def _(rule: Count | Aggregate) -> Iterator[str]:
+    yield _of_event(rule.event)
 
 
 @reads.register
-def _(rule: Sum) -> Iterator[str]:  # noqa: ARG001 - whatever its window and bounds
-    yield ORDER_FACTS
+def _(rule: Sequence) -> Iterator[str]:
+    for step in rule.every_step():
+        yield _of_event(step.event)
+
+
+@reads.register(InSegment)
+@reads.register(RandomShare)
+def _(rule: InSegment | RandomShare) -> Iterator[str]:  # noqa: ARG001 - the other segment's rule is read itself
+    yield from ()
+
+
+def _of_event(event: str) -> str:
+    return ORDER_FACTS if event == ORDERS else f"event {event}"
 
 
 @reads.register
 def _(rule: Compare) -> Iterator[str]:
-    return _field(rule.field)
+    yield from _field(rule.field)
+    for _, operand in rule.operations():
+        if isinstance(operand, FieldRef):
+            yield from _field(operand.field)
 
 
 @reads.register
@@ -73,6 +93,17 @@ def _field(field: str) -> Iterator[str]:
         return
     event = event_of(field)
     yield f"event {event}" if event is not None else _HEADS[field.partition(".")[0]]
+
+
+def segments_in(rule: object) -> Iterator[str]:
+    """The segments that a rule names."""
+    if isinstance(rule, InSegment):
+        yield rule.segment
+    elif isinstance(rule, All | AnyOf):
+        for child in rule.rules:
+            yield from segments_in(child)
+    elif isinstance(rule, Not):
+        yield from segments_in(rule.rule)
 
 
 class Concern:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from regulars.domain.tallies import Tally
 
 Value = bool | int | float | str | datetime | timedelta | tuple[str, ...] | None
 """A field's value. Money is minor units of the program's currency; instants are aware UTC; texts are a tuple, never an
@@ -13,6 +15,15 @@ empty one; None is absent."""
 
 OrderTotals = tuple[Sequence[datetime], Sequence[int]]
 """Instants of a customer's orders in order of time, and running sums: `sums[i]` is the net of the first `i` orders."""
+
+
+class OrderRow(NamedTuple):
+    """One order that counts. `net`: minor units; `categories`: what it was mostly of."""
+
+    at: datetime
+    net: int
+    channel: str
+    categories: tuple[str, ...]
 
 
 class View(Protocol):
@@ -28,11 +39,25 @@ class View(Protocol):
         `churn_band` is never asked for: the evaluator decides it.
         """
 
+    @property
+    def root(self) -> str:
+        """The customer's id."""
+
     def order_totals(self) -> OrderTotals:
         """Placed-at instants, ascending, and running net sums in minor units; the sums start with 0, so one longer."""
 
+    def order_rows(self, mark: str | None = None) -> Sequence[OrderRow]:
+        """The orders one by one, ascending; of those that have a mark (rules/features.py), where one is given."""
+
     def days(self, event: str) -> Mapping[int, int]:
-        """UTC day number to how many events of that name happened on it, for the days that the feature plan keeps."""
+        """UTC day number to how many events of that name, or of that feature, happened on it, for the days that the
+        feature plan keeps."""
+
+    def count(self, event: str) -> int:
+        """How many events of that name, or of that feature, there ever were."""
+
+    def tally(self, key: str) -> Tally | None:
+        """What is kept for a feature, by its key; None while there is nothing."""
 
 
 def order_totals(orders: Sequence[tuple[datetime, int]]) -> OrderTotals:

@@ -1,0 +1,217 @@
+"""Compiling what looks at one thing: comparisons, time gone by, other segments, shares by chance; and what combines."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from regulars.domain.rules.comparisons import TESTS, TRAIT_TESTS, timed
+from regulars.domain.rules.compiling import (
+    FAILS,
+    HOLDS,
+    Compiled,
+    Facts,
+    Setting,
+    Verdict,
+    by_edges,
+    combined,
+    compiled,
+)
+from regulars.domain.rules.fields import TIMED, Kind, field_kind
+from regulars.domain.rules.leaves import SHARES, Compare, InSegment, Multiple, RandomShare, Since
+from regulars.domain.rules.operands import FieldRef
+from regulars.domain.rules.times import instant_in
+from regulars.domain.rules.tree import All, AnyOf, Not
+
+_SECOND = timedelta(seconds=1)
+_DATES = TIMED | {"before", "after"}
+
+
+@compiled.register
+def _(rule: All, setting: Setting) -> Compiled:
+    return combined(_cheapest_first(rule.rules, setting), decisive=False)
+
+
+@compiled.register
+def _(rule: AnyOf, setting: Setting) -> Compiled:
+    return combined(_cheapest_first(rule.rules, setting), decisive=True)
+
+
+def _cheapest_first(rules: Sequence[object], setting: Setting) -> list[Compiled]:
+    """Comparisons first: what they decide, they decide for good, and the order of rules does not change a verdict."""
+    return [compiled(rule, setting) for rule in sorted(rules, key=lambda rule: not isinstance(rule, Compare))]
+
+
+@compiled.register
+def _(rule: Not, setting: Setting) -> Compiled:
+    child = compiled(rule.rule, setting)
+
+    def run(facts: Facts, now: datetime) -> Verdict:
+        verdict, until = child(facts, now)
+        return not verdict, until
+
+    return run
+
+
+@compiled.register
+def _(rule: Compare, setting: Setting) -> Compiled:
+    kind = field_kind(rule.field)
+    tests = TRAIT_TESTS if kind is Kind.TRAIT else TESTS
+    parts: list[Compiled] = []
+    for operator, operand in rule.operations():
+        if operator in TIMED:
+            parts.append(_timed(rule.field, operator, operand))
+        elif isinstance(operand, FieldRef):
+            parts.append(_beside(rule.field, tests[operator], operand.field, as_date=_is_date(kind, operator)))
+        elif _is_date(kind, operator):
+            parts.append(_dated(rule.field, TESTS[operator], operand))
+        else:
+            parts.append(comparison(rule.field, tests[operator], setting.resolved(operand)))
+    return combined(parts, decisive=False)
+
+
+def _is_date(kind: Kind, operator: str) -> bool:
+    """Whether a trait is to be read as a date."""
+    return kind is Kind.TRAIT and operator in _DATES
+
+
+def comparison(field: str, test: Callable[[Any, Any], bool], operand: Any) -> Compiled:
+    """A field beside a constant; time does not matter."""
+    if test is TESTS["equals"]:  # the most frequent of all, without a call
+
+        def run_equals(facts: Facts, now: datetime) -> Verdict:  # noqa: ARG001 - as below
+            return HOLDS if facts[field] == operand else FAILS
+
+        return run_equals
+
+    def run(facts: Facts, now: datetime) -> Verdict:  # noqa: ARG001 - a comparison does not depend on time
+        return HOLDS if test(facts[field], operand) else FAILS
+
+    return run
+
+
+def _dated(field: str, test: Callable[[Any, Any], bool], operand: Any) -> Compiled:
+    def run(facts: Facts, now: datetime) -> Verdict:  # noqa: ARG001 - as above
+        return HOLDS if test(instant_in(facts[field]), operand) else FAILS
+
+    return run
+
+
+def _beside(field: str, test: Callable[[Any, Any], bool], other: str, *, as_date: bool) -> Compiled:
+    """Two fields of one customer; with one of them absent nothing is known, so only `not_equals` holds."""
+    unknown = HOLDS if test in (TESTS["not_equals"], TRAIT_TESTS["not_equals"]) else FAILS
+
+    def run(facts: Facts, now: datetime) -> Verdict:  # noqa: ARG001 - as above
+        one, two = facts[field], facts[other]
+        if as_date:
+            one, two = instant_in(one), instant_in(two)
+        if one is None or two is None:
+            return unknown
+        return HOLDS if test(one, two) else FAILS
+
+    return run
+
+
+def _timed(field: str, operator: str, span: timedelta) -> Compiled:
+    """An instant within so long before or after now, which has its edges where the time is up."""
+
+    def run(facts: Facts, now: datetime) -> Verdict:
+        instant = instant_in(facts[field])
+        if instant is None:
+            return FAILS
+        edges = (instant, instant + span, instant - span)
+        return by_edges(edges, lambda then: timed(operator, instant, span, then), now)
+
+    return run
+
+
+@compiled.register
+def _(rule: Since, setting: Setting) -> Compiled:  # noqa: ARG001 - one signature for all nodes
+    parts = [_elapsed(rule.since, bound, reached=operator == "at_least") for operator, bound in rule.operations()]
+    return combined(parts, decisive=False)
+
+
+def _elapsed(field: str, bound: timedelta | Multiple, *, reached: bool) -> Compiled:
+    """Holds from `bound` after the instant in `field` on (`reached`) or until then; never while there is no instant."""
+    after = HOLDS if reached else FAILS
+    if isinstance(bound, timedelta):
+
+        def fixed(facts: Facts, now: datetime) -> Verdict:
+            instant: Any = facts[field]
+            if instant is None:
+                return FAILS
+            edge = instant + bound
+            return (not reached, edge) if now < edge else after
+
+        return fixed
+    of, length = bound.of, multiple(bound)
+
+    def own(facts: Facts, now: datetime) -> Verdict:
+        instant: Any = facts[field]
+        if instant is None:
+            return FAILS
+        edge = instant + length(facts[of])
+        return (not reached, edge) if now < edge else after
+
+    return own
+
+
+def multiple(bound: Multiple) -> Callable[[Any], timedelta]:
+    """From a customer's duration to `times` of it, kept between `min` and `max`; to `min` where there is none (None).
+
+    In whole seconds, so that edges stay whole milliseconds.
+    """
+    numerator, denominator = bound.times.as_integer_ratio()
+    shortest, longest = bound.min, bound.max
+    least, most = shortest // _SECOND, longest // _SECOND
+
+    def length(duration: timedelta | None) -> timedelta:
+        if duration is None:
+            return shortest
+        # Integers: arithmetic on timedelta costs several times as much.
+        seconds = duration.days * 86_400 + duration.seconds
+        seconds = (seconds * 1_000_000 + duration.microseconds) * numerator // (denominator * 1_000_000)
+        if seconds <= least:
+            return shortest
+        return longest if seconds >= most else timedelta(seconds=seconds)
+
+    return length
+
+
+@compiled.register
+def _(rule: InSegment, setting: Setting) -> Compiled:
+    return membership(rule.segment, setting)
+
+
+def membership(name: str, setting: Setting) -> Compiled:
+    """The verdict of a segment that others name, found once in an evaluation whoever asks first. Cycles were refused
+    when the program was loaded."""
+
+    def run(facts: Facts, now: datetime) -> Verdict:
+        known = facts.segments.get(name)
+        if known is None:
+            ready = setting.ready.get(name)
+            if ready is None:
+                ready = setting.ready[name] = compiled(setting.segments[name], setting)
+            known = facts.segments[name] = ready(facts, now)
+        return known
+
+    return run
+
+
+@compiled.register
+def _(rule: RandomShare, setting: Setting) -> Compiled:  # noqa: ARG001 - one signature for all nodes
+    first, end = rule.parts()
+
+    def run(facts: Facts, now: datetime) -> Verdict:  # noqa: ARG001 - chance does not change
+        return HOLDS if first <= part_of(rule.random, facts.view.root) < end else FAILS
+
+    return run
+
+
+def part_of(name: str, root: str) -> int:
+    """Which of the SHARES parts a customer is in, for this name: evenly spread, the same for ever."""
+    digest = hashlib.sha256(f"{name}\n{root}".encode()).digest()
+    return int.from_bytes(digest[:8]) % SHARES

@@ -1,0 +1,146 @@
+"""The nodes that look at one thing: a field, time gone by, another segment, a share of all customers by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import Field, PlainValidator, ValidationInfo, field_validator, model_validator
+
+from regulars.domain.rules.durations import parse_duration
+from regulars.domain.rules.fields import Kind, field_kind
+from regulars.domain.rules.nodes import Duration, Node, Operated
+from regulars.domain.rules.operands import context_of, operand_of
+
+SHARES = 10_000
+"""Into so many parts customers are divided by chance: a percent has two decimals."""
+
+
+class Compare(Operated):
+    """A field beside constants, or beside another field. An absent field satisfies `exists: false`, `not_equals`,
+    `not_in` and `not_contains`, nothing else."""
+
+    subjects: ClassVar[frozenset[str]] = frozenset({"field"})
+
+    field: str
+    exists: Any = None
+    equals: Any = None
+    not_equals: Any = None
+    above: Any = None
+    at_least: Any = None
+    below: Any = None
+    at_most: Any = None
+    between: Any = None
+    in_: Any = Field(default=None, alias="in")
+    not_in: Any = None
+    contains: Any = None
+    contains_any: Any = None
+    not_contains: Any = None
+    starts_with: Any = None
+    ends_with: Any = None
+    like: Any = None
+    before: Any = None
+    after: Any = None
+    within_last: Any = None
+    before_last: Any = None
+    within_next: Any = None
+    after_next: Any = None
+
+    @field_validator("field")
+    @classmethod
+    def _known(cls, field: str) -> str:
+        field_kind(field)
+        return field
+
+    @field_validator(
+        "exists", "equals", "not_equals", "above", "at_least", "below", "at_most", "between", "in_", "not_in",
+        "contains", "contains_any", "not_contains", "starts_with", "ends_with", "like", "before", "after",
+        "within_last", "before_last", "within_next", "after_next",
+    )  # fmt: skip
+    @classmethod
+    def _fits(cls, raw: Any, info: ValidationInfo) -> Any:
+        if "field" not in info.data or info.field_name is None:
+            return raw  # the field itself was refused: say only that
+        field = info.data["field"]
+        operator = info.field_name.rstrip("_")
+        return operand_of(raw, name=field, kind=field_kind(field), operator=operator, context=context_of(info))
+
+
+class Multiple(Node):
+    """A bound of the customer's own: `times` a duration field, between `min` and `max`; `min` while it is absent."""
+
+    times: Decimal = Field(gt=0, le=100)
+    of: str
+    min: Duration
+    max: Duration
+
+    @field_validator("of")
+    @classmethod
+    def _duration_field(cls, field: str) -> str:
+        if field_kind(field) is not Kind.DURATION:
+            raise ValueError("must be a field that is a duration, such as orders.average_gap")
+        return field
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max < self.min:
+            raise ValueError("max must not be shorter than min")
+        return self
+
+
+def _bound(raw: Any) -> timedelta | Multiple:
+    return Multiple.model_validate(raw) if isinstance(raw, Mapping) else parse_duration(raw)
+
+
+Bound = Annotated[timedelta | Multiple | None, PlainValidator(_bound)]
+
+
+class Since(Operated):
+    """The time gone by since an instant: at least one bound, below another. Never holds while the instant is absent."""
+
+    subjects: ClassVar[frozenset[str]] = frozenset({"since"})
+
+    since: str
+    at_least: Bound = None
+    below: Bound = None
+
+    @field_validator("since")
+    @classmethod
+    def _instant_field(cls, field: str) -> str:
+        if field_kind(field) is not Kind.INSTANT:
+            raise ValueError("must be a field that is an instant, such as orders.last_at")
+        return field
+
+
+class InSegment(Node):
+    """Whether the customer is in another segment of the program."""
+
+    segment: str
+
+    @field_validator("segment")
+    @classmethod
+    def _known(cls, segment: str, info: ValidationInfo) -> str:
+        known = context_of(info).segments
+        if segment not in known:
+            raise ValueError("there is no such segment here; name another one of the program's segments")
+        return segment
+
+
+class RandomShare(Node):
+    """A share of all customers by chance, `below` percent of them: always the same ones for the same name."""
+
+    random: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    at_least: Decimal = Field(default=Decimal(0), ge=0, lt=100, decimal_places=2)
+    below: Decimal = Field(default=Decimal(100), gt=0, le=100, decimal_places=2)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.at_least >= self.below or not self.model_fields_set & {"at_least", "below"}:
+            raise ValueError("needs below, in percent, and at_least lower than it")
+        return self
+
+    def parts(self) -> tuple[int, int]:
+        """The share as a stretch of SHARES parts, the first included."""
+        return int(self.at_least * SHARES / 100), int(self.below * SHARES / 100)

@@ -1,0 +1,106 @@
+"""What all nodes of the rule tree share, and how mistakes in parsed YAML data are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+
+from regulars.domain.rules.durations import parse_duration
+
+MAX_DEPTH = 12
+MAX_NODES = 500
+MAX_CHILDREN = 50
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Within = Annotated[timedelta | None, BeforeValidator(parse_duration)]
+"""Absent means ever; a null that somebody wrote is an error."""
+Operation = tuple[str, Any]
+"""An operator as it is spelt in YAML, and its typed operand."""
+
+
+class Node(BaseModel):
+    """What all nodes share: unknown keys are refused, values cannot change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Operated(Node):
+    """A node whose operators are optional keys, of which at least one is given; all given ones must hold."""
+
+    subjects: ClassVar[frozenset[str]] = frozenset()
+    """The keys that are no operators."""
+
+    def operations(self) -> tuple[Operation, ...]:
+        """The operators that were given, in the order in which the class declares them."""
+        given = self.model_fields_set
+        return tuple(
+            (declared.alias or name, getattr(self, name))
+            for name, declared in type(self).model_fields.items()
+            if name in given and name not in self.subjects
+        )
+
+    @model_validator(mode="after")
+    def _needs_an_operator(self) -> Self:
+        if not self.operations():
+            raise ValueError("needs an operator, such as at_least")
+        return self
+
+
+def bounds_problem(data: object, *, depth: int, nodes: int) -> str | None:
+    """What is too deep, too large or no text about parsed data, found without recursion; None when nothing is.
+
+    Aliases in YAML may share or even contain themselves: every visit counts, so such data comes out as too large.
+    """
+    waiting: list[tuple[object, int]] = [(data, 1)]
+    visited = 0
+    while waiting:
+        value, level = waiting.pop()
+        visited += 1
+        if level > depth:
+            return f"nested too deeply; keep it within {depth} levels"
+        if visited > nodes:
+            return f"too large; keep it within {nodes} values"
+        if isinstance(value, Mapping):
+            if not all(map(_can_be_written, value)):
+                return "a key has half a character (a lone surrogate)"
+            waiting.extend((child, level + 1) for child in value.values())
+        elif not _can_be_written(value):
+            return "a text has half a character (a lone surrogate)"
+        elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+            waiting.extend((child, level + 1) for child in value)
+    return None
+
+
+def _can_be_written(value: object) -> bool:
+    """Whether a text can be encoded; escapes in JSON and YAML may spell what cannot."""
+    if not isinstance(value, str) or value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def problems(error: ValidationError, path: str) -> list[str]:
+    """One sentence for each error, led by its path in the YAML: `rule.all.1.at_least must be ...`."""
+    sentences = []
+    for item in error.errors(include_url=False, include_input=False, include_context=False):
+        # The union's tags are steps of pydantic's, not of the file.
+        steps = [str(step) for step in item["loc"] if not str(step).startswith("<")]
+        sentences.append(f"{'.'.join([path, *steps])}: {_words(item['type'], item['msg'])}")
+    return sentences
+
+
+_WORDS = {
+    "extra_forbidden": "not known here; remove it or correct its spelling",
+    "missing": "missing; add it",
+    "string_pattern_mismatch": "must be small letters, digits and underscores, beginning with a letter",
+}
+
+
+def _words(kind: str, message: str) -> str:
+    return _WORDS.get(kind) or message.removeprefix("Value error, ").removeprefix("Input ")

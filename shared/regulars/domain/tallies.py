@@ -1,0 +1,157 @@
+"""Tallies: what profiles keep for rules that look into events' properties, each a small commutative monoid.
+
+    merged(a, b) = merged(b, a),  merged(merged(a, b), c) = merged(a, merged(b, c))
+
+Each has a bound, so that a profile stays small whatever a shopper does. Numbers are whole thousandths
+(rules/numbers.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from regulars.domain.values import value
+
+MAX_VALUES = 100
+"""Different values that are told apart; of more, those last seen are."""
+MAX_INSTANTS = 50
+"""Instants of each step of a sequence, the newest."""
+
+
+class Keeps(StrEnum):
+    """What is kept of the events that a feature looks at."""
+
+    COUNT = "count"
+    TOTALS = "totals"
+    VALUES = "values"
+    FIRST = "first"
+    LAST = "last"
+    INSTANTS = "instants"
+
+
+class Total(NamedTuple):
+    """How many numbers, their sum, the least and the greatest of them."""
+
+    number: int
+    sum: int
+    least: int
+    greatest: int
+
+    def plus(self, other: Total) -> Total:
+        """Of both."""
+        return Total(
+            self.number + other.number,
+            self.sum + other.sum,
+            min(self.least, other.least),
+            max(self.greatest, other.greatest),
+        )
+
+
+@value(frozen=True, slots=True)
+class Totals:
+    """Numbers: all of them ever, and by UTC day as far back as the plan asks."""
+
+    ever: Total
+    days: Mapping[int, Total] = field(default_factory=dict)
+
+    def merged(self, other: Totals, keep: int) -> Totals:
+        """Of both; `keep` is how many days before the newest are kept, 0 for none."""
+        if not keep:
+            return Totals(self.ever.plus(other.ever))
+        days = dict(self.days)
+        for day, total in other.days.items():
+            known = days.get(day)
+            days[day] = total if known is None else known.plus(total)
+        oldest = max(days, default=0) - keep
+        return Totals(self.ever.plus(other.ever), {day: days[day] for day in sorted(days) if day >= oldest})
+
+
+@value(frozen=True, slots=True)
+class Values:
+    """Different values by a short hash, each with the UTC day on which it was last seen."""
+
+    days: Mapping[str, int] = field(default_factory=dict)
+
+    def merged(self, other: Values, keep: int) -> Values:  # noqa: ARG002 - how many are kept does not depend on days
+        """Of both, the newest MAX_VALUES."""
+        days = dict(self.days)
+        for name, day in other.days.items():
+            days[name] = max(day, days.get(name, day))
+        if len(days) > MAX_VALUES:
+            newest = sorted(days, key=lambda name: (days[name], name))[-MAX_VALUES:]
+            days = {name: days[name] for name in newest}
+        return Values(days)
+
+
+@value(frozen=True, slots=True)
+class Told:
+    """A property's value at an instant (epoch milliseconds), `first` or last of all; of one instant the first or the
+    last by its text."""
+
+    at: int
+    value: Any
+    first: bool
+
+    def merged(self, other: Told, keep: int) -> Told:  # noqa: ARG002 - one value is kept whatever its age
+        """The earlier or the later of the two."""
+        mine, theirs = (self.at, repr(self.value)), (other.at, repr(other.value))
+        return self if (mine <= theirs) is self.first else other
+
+
+@value(frozen=True, slots=True)
+class Instants:
+    """When something happened (epoch milliseconds), and what was the same in it; ascending, each once."""
+
+    at: tuple[tuple[int, str], ...] = ()
+
+    def merged(self, other: Instants, keep: int) -> Instants:  # noqa: ARG002 - how many are kept does not depend on days
+        """Of both, the newest MAX_INSTANTS."""
+        return Instants(tuple(sorted({*self.at, *other.at})[-MAX_INSTANTS:]))
+
+
+Tally = Totals | Values | Told | Instants
+
+
+def tally_of(keeps: Keeps, noted: Any, *, day: int, millis: int, keep: int) -> Tally:
+    """The tally of one event: `noted` is its number, hash, value or text, `day` and `millis` when it happened."""
+    if keeps is Keeps.TOTALS:
+        total = Total(1, noted, noted, noted)
+        return Totals(total, {day: total} if keep else {})
+    if keeps is Keeps.VALUES:
+        return Values({noted: day})
+    if keeps is Keeps.INSTANTS:
+        return Instants(((millis, noted),))
+    return Told(millis, noted, keeps is Keeps.FIRST)
+
+
+def merged_tally(one: Tally | None, other: Tally, keep: int) -> Tally:
+    """Of two tallies of one feature, which are of one class."""
+    merge: Any = other.merged
+    result: Tally = other if one is None else merge(one, keep)
+    return result
+
+
+def tally_to_doc(tally: Tally) -> list[Any]:
+    """A compact JSON array led by a letter for the class."""
+    if isinstance(tally, Totals):
+        return ["t", list(tally.ever), {str(day): list(tally.days[day]) for day in sorted(tally.days)}]
+    if isinstance(tally, Values):
+        return ["v", {name: tally.days[name] for name in sorted(tally.days)}]
+    if isinstance(tally, Told):
+        return ["f" if tally.first else "l", tally.at, tally.value]
+    return ["i", [list(pair) if pair[1] else pair[0] for pair in tally.at]]
+
+
+def tally_from_doc(doc: list[Any]) -> Tally:
+    """The inverse of `tally_to_doc`."""
+    kind = doc[0]
+    if kind == "t":
+        return Totals(Total(*doc[1]), {int(day): Total(*total) for day, total in doc[2].items()})
+    if kind == "v":
+        return Values(dict(doc[1]))
+    if kind == "i":
+        return Instants(tuple((pair, "") if isinstance(pair, int) else (pair[0], pair[1]) for pair in doc[1]))
+    return Told(doc[1], doc[2], kind == "f")
