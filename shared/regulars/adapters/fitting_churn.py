@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import minimize
 
-from regulars.adapters.fitting import FitError, sampled
+from regulars.adapters.fitting import FitError, minimised, sampled
 from regulars.adapters.fitting_data import NEVER
 from regulars.domain.scores.gates import Reason
 from regulars.domain.scores.history import DAY_MS
@@ -121,7 +120,7 @@ def _regression(rows: Column, outcome: Column, ridge: float) -> _Line:
         return loss / len(rows), slope / len(rows)
 
     start = np.zeros(design.shape[1])
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 1000, "ftol": 1e-14})
+    found = minimised(objective, start, options={"maxiter": 1000, "ftol": 1e-14})
     if not found.success or not np.isfinite(found.x).all():
         raise FitError(Reason.NO_CONVERGENCE, "the regression did not converge")
     return _Line(float(found.x[0]), found.x[1:])

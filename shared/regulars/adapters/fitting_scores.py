@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from regulars.adapters import fitting_churn as churn
 from regulars.adapters.fitting import FitError, fit_bg_nbd, fit_gamma_gamma
@@ -76,12 +75,7 @@ def fit_scores(orders: Orders, now: datetime, *, recency_days: Mapping[int, Sequ
     telling people apart; AUC is blind to calibration, and bands and win-backs act at a probability.) A model that
     cannot be fitted is absent with its reason. `recency_days`: fixed recency cut points for RFM, by number of levels.
     """
-    # Vectors of this size gain nothing from threads, which wait for each other: ten times as long on a busy machine.
-    with threadpool_limits(limits=1):
-        return _fit_scores(orders, to_millis(now), recency_days or {})
-
-
-def _fit_scores(orders: Orders, at: int, recency_days: Mapping[int, Sequence[int]]) -> NightlyFit:
+    at = to_millis(now)
     buyers = buyers_at(orders, at)
     population = orders.population(at)
     model = ScoreModel(
@@ -89,7 +83,7 @@ def _fit_scores(orders: Orders, at: int, recency_days: Mapping[int, Sequence[int
         population=population,
         gate=gate(population),
         cohorts=_cohorts(orders, at),
-        rfm=_rfm(buyers, recency_days),
+        rfm=_rfm(buyers, recency_days or {}),
         rhythm=_rhythm(orders, buyers),
     )
     if model.gate is not None:
