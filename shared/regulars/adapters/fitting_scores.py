@@ -177,4 +177,6 @@ def _rhythm(orders: Orders, buyers: Buyers) -> Rhythm | None:
 
 def _average(buyers: Buyers) -> AverageBuyer:
     x, t_x, T = buyers.weeks()  # noqa: N806 - the paper's name
-    return AverageBuyer(round(float(x.mean())), float(t_x.mean()), float((T - t_x).mean()))
+    again = buyers.repeats > 0
+    value = float(buyers.mean_repeat_value()[again].mean()) if again.any() else 0.0
+    return AverageBuyer(round(float(x.mean())), float(t_x.mean()), float((T - t_x).mean()), value)

@@ -44,7 +44,7 @@ def model_of(kind: Kind = Kind.BG_NBD, **changes: object) -> ScoreModel:
         "bg_nbd": CDNOW,
         "gamma_gamma": VALUES,
         "logistic": logistic(intercept=-5, recency=2.0, frequency=-1.0, age=-0.3, unseen_for=0.2),
-        "average": AverageBuyer(1, 6.8, 25.0),
+        "average": AverageBuyer(1, 6.8, 25.0, 3000.0),
     }
     return ScoreModel(**{**parts, **changes})  # type: ignore[arg-type]
 

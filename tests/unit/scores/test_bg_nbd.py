@@ -78,6 +78,13 @@ def test_a_new_customer_of_a_quick_shop_is_no_harder() -> None:
     assert quick.expected_purchases(0, 0.0, 0.0, 52.0) == pytest.approx(eq_10(quick, 0, 0.0, 0.0, 52.0), rel=1e-6)
 
 
+@pytest.mark.parametrize(("a", "b"), [(0.0005, 0.4), (0.4, 0.0005), (0.0005, 0.0005), (0.0005, 5000.0), (5000.0, 0.4)])
+def test_who_hardly_ever_leaves_or_always_does_is_no_harder(a: float, b: float) -> None:
+    """Most of Beta(a, b) lies beyond what a float can tell from 0 or 1; and its mean says what must come out."""
+    edge = BgNbd(1.5, 0.5, a, b)
+    assert edge._integral(0, 2.0) == pytest.approx(eq_10(edge, 0, 0.0, 0.0, 1.0), rel=1e-6)
+
+
 def test_a_large_r_makes_no_sum_of_large_terms() -> None:
     """Everybody buys at nearly one rate: the transformed series would cancel."""
     alike = BgNbd(60.0, 60.0, 0.4, 2.0)

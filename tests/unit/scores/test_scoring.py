@@ -216,14 +216,44 @@ def test_bg_nbd_explanations_change_one_thing_at_a_time() -> None:
     buying = bought(*range(0, 60, 6))
     explanation = Scorer(model_of()).explain(buying, None, AT)
     assert explanation is not None
-    assert explanation.scale == "probability"
+    assert explanation.scale == "score"
+    assert explanation.score == pytest.approx(Scorer(model_of()).churn(buying, None, AT) or 0)
     effects = dict(explanation.contributions)
     weeks = buying.weeks(AT)
     alike = CDNOW.no_purchase(weeks[0], weeks[1], weeks[1] + 25.0, 90 / 7)
     assert effects["recency"] == pytest.approx(explanation.score - alike)
     assert set(effects) == {"recency", "frequency", "age"}
     assert explanation.average == CDNOW.no_purchase(1, 6.8, 31.8, 90 / 7)
-    assert Scorer(ScoreModel()).explain(buying, None, AT) is None
+
+
+@pytest.mark.parametrize("score", ["predicted_number_of_orders", "predicted_clv", "total_clv"])
+def test_predicted_orders_and_value_are_explained_too(score: str) -> None:
+    """Value by what the customer spends, orders not."""
+    scorer, buying = Scorer(model_of(Kind.LOGISTIC, orders_per_purchase=1.5)), bought(0, 20, 90, net=9000)
+    explanation = scorer.explain(buying, None, AT, score=score)
+    assert explanation is not None
+    assert explanation.score == pytest.approx(getattr(scorer.scores(buying, None, AT), score), abs=0.5)
+    effects = dict(explanation.contributions)
+    assert ("value" in effects) is (score != "predicted_number_of_orders")
+    assert effects.get("value", 1) > 0  # they spend three times what others do
+    sizes = [abs(each.effect) for each in explanation.contributions]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_where_there_is_no_score_there_is_no_explanation() -> None:
+    nothing = Scorer(ScoreModel())
+    assert nothing.explain(bought(0), None, AT) is None
+    assert nothing.explain(bought(0), None, AT, score="predicted_clv") is None
+    assert Scorer(model_of()).explain(None, None, AT) is None
+    with pytest.raises(KeyError):
+        nothing.explain(bought(0), None, AT, score="historic_clv")
+
+
+def test_scores_are_a_document() -> None:
+    doc = json.loads(json.dumps(Scorer(model_of()).scores(bought(0), None, AT).to_doc()))
+    assert tuple(doc)[:9] == KLAVIYOS
+    assert doc["churn_from"] == "bg_nbd"
+    assert doc["reasons"] == {"average_days_between_orders": "one_order"}
 
 
 def test_every_reason_is_documented_once() -> None:

@@ -11,6 +11,7 @@ one-time buyers, and is never the churn score.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from math import cosh, exp, expm1, inf, lgamma, log, log1p, pi, sinh
 from typing import NamedTuple
 
@@ -27,12 +28,12 @@ _NOTHING = -45.0
 """exp() of less adds nothing to an integral of the order of one."""
 
 
-def _nodes(step: float = 0.1, reach: int = 80) -> tuple[tuple[float, float, float, float], ...]:
+def _nodes(step: float = 0.1, reach: int = 120) -> tuple[tuple[float, float, float, float], ...]:
     """(p, ln p, ln(1 - p), weight) of the double exponential rule on (0, 1): p = 1 / (1 + exp(-pi sinh u)).
 
     Takahasi & Mori, "Double exponential formulas for numerical integration", 1974. The weight has dp = p (1 - p) pi
     cosh u du in it; the factor p (1 - p) is left to the integrand's powers. With this step the integral is good to one
-    part in 1e8.
+    part in 1e8, with this reach for a and b down to 2e-4.
     """
     nodes = []
     for index in range(-reach, reach + 1):
@@ -45,6 +46,7 @@ def _nodes(step: float = 0.1, reach: int = 80) -> tuple[tuple[float, float, floa
 
 
 _NODES = _nodes()
+_LOGS = tuple(log_p for _, log_p, _, _ in _NODES)
 
 
 class BgNbd(NamedTuple):
@@ -107,12 +109,12 @@ class BgNbd(NamedTuple):
         a, b, k = self.a, self.b + x, self.r + x
         scale = lgamma(a + b) - lgamma(a) - lgamma(b)
         total = 0.0
-        for p, log_p, log_q, weight in _NODES:
-            power = scale + a * log_p + b * log_q
-            if power < _NOTHING:
-                continue
+        # p^a and (1 - p)^b leave something between these nodes only; ln(1 - p) is ln p mirrored.
+        least = _NOTHING - scale
+        start, end = bisect_left(_LOGS, least / a), len(_LOGS) - bisect_left(_LOGS, least / b)
+        for p, log_p, log_q, weight in _NODES[start:end]:
             each = -expm1(-k * log1p(s * p)) / p if p > 0 else k * s
-            total += weight * exp(power) * each
+            total += weight * exp(scale + a * log_p + b * log_q) * each
         return total
 
     def median_wait(self, x: float, t_x: float) -> float:

@@ -30,11 +30,12 @@ class Kind(StrEnum):
 
 class AverageBuyer(NamedTuple):
     """Means over all buyers: repeat purchases (to the nearest whole), weeks between the first and the latest, weeks
-    since the latest."""
+    since the latest; and minor units of a repeat purchase, over those who made one."""
 
     repeats: int
     between: float
     since: float
+    value: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,9 @@ minor units of the program's currency.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from regulars.domain.scores.bgnbd import BgNbd
 from regulars.domain.scores.crossing import HORIZON, next_change
 from regulars.domain.scores.gates import Reason
 from regulars.domain.scores.history import DAY_MS, WEEK_MS, Activity, Buying
@@ -45,9 +44,13 @@ class Scores:
     churn_from: Kind | None = None
     reasons: Mapping[str, Reason] = field(default_factory=dict)
 
+    def to_doc(self) -> dict[str, Any]:
+        """Their JSON document: the nine, and `churn_from` and `reasons` beside them."""
+        return {**asdict(self), "reasons": {name: reason.value for name, reason in sorted(self.reasons.items())}}
+
 
 class Contribution(NamedTuple):
-    """How much a factor moved the score away from the average buyer's; above 0: towards staying away."""
+    """How much a factor moved the score away from the average buyer's; above 0: up."""
 
     factor: str
     effect: float
@@ -55,16 +58,16 @@ class Contribution(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a churn probability is what it is.
+    """Why a score is what it is.
 
-    `scale` `log_odds`: the effects are exact, and sum to the log-odds less those of the average buyer. `probability`:
-    each effect is what the score would lose if that factor alone were the average buyer's; they need not sum up.
-    `average` is the average buyer's own probability; `contributions` the largest first.
+    `scale` `log_odds`: the effects are exact, and sum to the log-odds less those of the average buyer. `score`: each
+    effect, in the score's own unit, is what the score would lose if that factor alone were the average buyer's; they
+    need not sum up. `average` is the average buyer's own score; `contributions` the largest first.
     """
 
     score: float
     average: float | None
-    churn_from: Kind
+    explained_by: Kind
     scale: str
     contributions: tuple[Contribution, ...]
 
@@ -73,7 +76,7 @@ class Explanation:
         return {
             "score": self.score,
             "average": self.average,
-            "from": self.churn_from.value,
+            "from": self.explained_by.value,
             "scale": self.scale,
             "contributions": [each._asdict() for each in self.contributions],
         }
@@ -220,35 +223,65 @@ class Scorer:
 
         return margin
 
-    def explain(self, buying: Buying | None, activity: Activity | None, now: int) -> Explanation | None:
-        """Which factor moved the churn probability how much, against the average buyer; None where there is none."""
-        score, model = self.churn(buying, activity, now), self.model
-        if score is None or buying is None or self._churn is None:
+    def explain(
+        self, buying: Buying | None, activity: Activity | None, now: int, *, score: str = CHURN
+    ) -> Explanation | None:
+        """Which factor moved a score how much, against the average buyer; None where there is no score.
+
+        Predicted orders and value, and BG/NBD's churn probability, by changing one factor at a time; the logistic
+        model's by its log-odds. Raises KeyError on a score that is a plain count or sum of what was bought.
+        """
+        if score not in MOVING:
+            raise KeyError(score)
+        if buying is None:
             return None
-        if self._churn is Kind.LOGISTIC and model.logistic is not None:
-            effects = model.logistic.contributions(buying, activity, now)
-            average: float | None = probability(model.logistic.average_log_odds())
-            return Explanation(score, average, self._churn, "log_odds", _largest_first(effects))
-        if self._churn is Kind.BG_NBD and model.bg_nbd is not None and model.average is not None:
-            effects, average = _one_at_a_time(model.bg_nbd, model.average, buying, now)
-            return Explanation(score, average, self._churn, "probability", _largest_first(effects))
-        return Explanation(score, None, self._churn, "probability", ())
+        if score == CHURN and self._churn is not Kind.BG_NBD:
+            return self._explain_churn(buying, activity, now)
+        value, bg_nbd, average = self._of(score, buying), self.model.bg_nbd, self.model.average
+        if value is None or bg_nbd is None or average is None:
+            return None
+        x, t_x, T = buying.weeks(now)  # noqa: N806 - the paper's name
+        mine = AverageBuyer(x, t_x, T - t_x, buying.mean_repeat_value)
+        own = value(mine)
+        effects = {
+            factor: own - value(mine._replace(**{name: getattr(average, name)}))
+            for factor, name in _FACTORS.items()
+            if factor != "value" or score in {VALUE, TOTAL}
+        }
+        return Explanation(own, value(average), Kind.BG_NBD, "score", _largest_first(effects))
+
+    def _explain_churn(self, buying: Buying, activity: Activity | None, now: int) -> Explanation | None:
+        score, logistic = self.churn(buying, activity, now), self.model.logistic
+        if score is None or self._churn is None:
+            return None
+        if self._churn is not Kind.LOGISTIC or logistic is None:
+            return Explanation(score, None, self._churn, "score", ())
+        effects = logistic.contributions(buying, activity, now)
+        average = probability(logistic.average_log_odds())
+        return Explanation(score, average, self._churn, "log_odds", _largest_first(effects))
+
+    def _of(self, score: str, buying: Buying) -> Callable[[AverageBuyer], float] | None:
+        """A score as a function of the numbers that BG/NBD and Gamma-Gamma take, however made up; None without them."""
+        bg_nbd, gamma_gamma, scale = self.model.bg_nbd, self.model.gamma_gamma, self.model.orders_per_purchase
+        if bg_nbd is None or (score in {VALUE, TOTAL} and gamma_gamma is None):
+            return None
+
+        def value(of: AverageBuyer) -> float:
+            """The score of somebody with those numbers."""
+            point = (of.repeats, of.between, of.between + of.since)
+            if score == CHURN:
+                return bg_nbd.no_purchase(*point, _CHURN_WEEKS)
+            purchases = bg_nbd.expected_purchases(*point, _VALUE_WEEKS)
+            if score == ORDERS or gamma_gamma is None:
+                return purchases * scale
+            worth = purchases * gamma_gamma.expected_value(of.repeats, of.value)
+            return worth + buying.revenue if score == TOTAL else worth
+
+        return value
 
 
-def _one_at_a_time(bg_nbd: BgNbd, average: AverageBuyer, buying: Buying, now: int) -> tuple[dict[str, float], float]:
-    """The score less what it would be with one factor the average buyer's, for each; and the average buyer's score."""
-    x, t_x, T = buying.weeks(now)  # noqa: N806 - the paper's name
-
-    def churn(repeats: int, between: float, since: float) -> float:
-        return bg_nbd.no_purchase(repeats, between, between + since, _CHURN_WEEKS)
-
-    score = churn(x, t_x, T - t_x)
-    effects = {
-        "frequency": score - churn(average.repeats, t_x, T - t_x),
-        "age": score - churn(x, average.between, T - t_x),
-        "recency": score - churn(x, t_x, average.since),
-    }
-    return effects, churn(*average)
+_FACTORS = {"frequency": "repeats", "age": "between", "recency": "since", "value": "value"}
+"""The factors of BG/NBD and Gamma-Gamma, and their names in AverageBuyer."""
 
 
 def _largest_first(effects: Mapping[str, float]) -> tuple[Contribution, ...]:
