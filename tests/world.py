@@ -70,6 +70,11 @@ class World:
         self.reports: list[EvaluationReport] = []
         self._number = 0
 
+    def use(self, program: Program) -> None:
+        """Another program is deployed."""
+        self.programs = MemoryProgramStore(program)
+        self.update._programs = self.evaluate._programs = self.programs
+
     def send(self, *events: Event) -> UpdateReport:
         """One batch lands and is folded, evaluated and relayed."""
         keys = self.log.append(events)

@@ -71,7 +71,6 @@ def quality(orders: Orders, night: NightlyFit, households: list[str]) -> list[Fi
         f"three that followed ({metrics.base_rate:.1%}); the published model is {model.churn.value}"
     )
     base = metrics.base_rate * (1 - metrics.base_rate)
-    bias = _bias(night, households)
     return [
         Figure(
             "churn_auc",
@@ -90,6 +89,13 @@ def quality(orders: Orders, night: NightlyFit, households: list[str]) -> list[Fi
             at_least=False,
             parts={name: rounded(each.brier) for name, each in model.metrics.items()},
         ),
+        *_calibration(night, metrics, households, how),
+    ]
+
+
+def _calibration(night: NightlyFit, metrics: Metrics, households: list[str], how: str) -> list[Figure]:
+    bias = _bias(night, households)
+    return [
         Figure(
             "churn_calibration_error",
             metrics.calibration_error,

@@ -258,7 +258,7 @@ def refresh_forgets_whom_it_touches() -> Iterator[None]:
     make = parameters_to_doc
 
     def forgetful(parameters: Any) -> dict[str, Any]:
-        return make(replace(parameters, unannounced=()))
+        return make(replace(parameters, announced=parameters.program))
 
     with mock.patch.object(program, "parameters_to_doc", forgetful):
         yield

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regulars.adapters.memory.program import MemoryProgramStore
 from regulars.adapters.program_files import program_files
 from regulars.application.rebuild import Doing, Slice
 from regulars.domain.engine import REBUILD
@@ -51,8 +50,7 @@ def a_shop() -> World:
 
 def put_in_force(world: World) -> None:
     """A new program: the starter one with one more segment, and a campaign that writes to whoever enters it."""
-    world.programs = MemoryProgramStore(program_with_lookers())
-    world.update._programs = world.evaluate._programs = world.programs
+    world.use(program_with_lookers())
 
 
 def program_with_lookers() -> Program:

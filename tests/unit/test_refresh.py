@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from regulars.adapters.memory.program import MemoryProgramStore
 from regulars.adapters.memory.system import CountedIds
 from regulars.application.evaluate_customers import EvaluateCustomers
 from regulars.application.outbox import Relay
 from regulars.application.refresh import SETTLED, RefreshReport, announce, refresh
+from regulars.domain.engine import NEW_RULES
+from regulars.domain.loading import load_program
 from tests.world import World, starter_program
 
 
@@ -30,12 +34,12 @@ def published(world: World) -> RefreshReport:
     return refresh(store=world.store, programs=world.programs, clock=world.clock)
 
 
-def test_new_values_move_those_between_old_and_new() -> None:
+def test_new_values_bring_up_those_whom_they_move_and_nobody_else() -> None:
     world = thirty_buyers()
     assert "big_spender" not in world.segments("u28")
     assert published(world).version == 1
     world.clock.instant += SETTLED
-    assert announced(world).changed == 4
+    assert announced(world).changed == 3
     assert "big_spender" in world.segments("u28")
     assert announced(world).changed == 0
 
@@ -60,3 +64,53 @@ def test_who_is_evaluated_under_the_old_values_once_more_is_not_forgotten() -> N
     world.clock.instant += SETTLED
     announced(world)
     assert "big_spender" in world.segments("u10")
+
+
+VISITED = {"name": "visited", "rule": {"count": "Product Viewed", "where": {"category": "Shoes"}, "at_least": 1}}
+BOUGHT = {"name": "bought", "rule": {"count": "orders", "at_least": 1}}
+CHAIN = {"name": "chained", "rule": {"all": [{"segment": "visited"}, {"segment": "bought"}]}}
+HELLO = {"name": "hello", "channel": "email", "template": "welcome", "segment": "bought", "once_per": "customer"}
+
+
+def with_rules(world: World, *segments: dict[str, Any]) -> None:
+    """Another program is deployed; what is known of the profiles stays as it is."""
+    parameters = world.programs.current().parameters
+    files = {"p.yaml": {"currency": "USD", "segments": list(segments), "campaigns": [HELLO]}}
+    world.use(load_program(files, parameters))
+
+
+def test_what_new_rules_say_of_the_past_starts_no_campaign() -> None:
+    """A campaign that is new, or newly open to many, must not write to everybody who was there before it."""
+    world = thirty_buyers()
+    with_rules(world, BOUGHT)
+    published(world)
+    world.clock.instant += SETTLED
+    assert announced(world).changed == 30
+    state = world.state("u28")
+    assert state.memberships["bought"].trigger == NEW_RULES
+    assert not state.pending
+    assert not state.decided
+
+
+def test_who_comes_in_later_is_written_to() -> None:
+    world = thirty_buyers()
+    with_rules(world, BOUGHT)
+    world.send(world.order("o31", total=100, user_id="u31"))
+    assert [key for key in world.state("u31").decided if "hello" in key]
+
+
+def test_a_segment_waits_until_profiles_keep_what_it_looks_at() -> None:
+    world = thirty_buyers()
+    world.programs.publish(replace(world.programs.current().parameters, version=5, parts={}))
+    with_rules(world, VISITED, BOUGHT, CHAIN)
+    program = world.programs.current()
+    assert program.waiting == {"visited", "chained"}
+    world.send(world.event("Product Viewed", user_id="u1", properties={"category": "Shoes"}))
+    assert world.segments("u1") == {"bought"}
+    world.programs.publish(replace(program.parameters, version=6, parts=program.plan.parts()))
+    assert world.programs.current().waiting == set()
+    published(world)
+    world.clock.instant += SETTLED
+    announced(world)
+    assert world.segments("u1") == {"bought", "visited", "chained"}
+    assert world.state("u1").memberships["visited"].trigger == NEW_RULES

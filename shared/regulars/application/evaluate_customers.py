@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from regulars.application.fragments import shared_fragments
 from regulars.application.neighbourhood import Neighbourhood, let_go, links_of
 from regulars.application.outbox import Relay
 from regulars.domain.customer import Fragment, customer_of
@@ -24,7 +25,6 @@ from regulars.domain.identity import strongest
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
 from regulars.domain.state import CustomerState, revived, states_merged, tombstone
-from regulars.domain.statements import DENIED
 from regulars.domain.stored import Change, FragmentChange, Head, OutboxChange
 from regulars.ports import Part
 
@@ -340,23 +340,4 @@ def _fragments(
         if not isinstance(profile, Profile) or not isinstance(orders, OrderBook):
             raise TypeError("a profile change holds profiles, an orders change order books")
         fragments.append(Fragment(profile, orders, node))
-    shared = sorted(_shared_addresses(task, heads))
-    fragments += [Fragment(_refusals(heads[node]), node=node, own=False) for node in shared]
-    return fragments
-
-
-def _shared_addresses(task: _Task, heads: dict[str, Head]) -> frozenset[str]:
-    """Addresses of the customer that too many others have too, so that they make nobody one customer."""
-    if not task.addresses:  # as mostly; else all profiles would be read for their links alone
-        return task.addresses
-    linked = {other for node in task.members for other in heads[node].links.known}
-    return task.addresses & linked
-
-
-def _refusals(head: Head) -> Profile:
-    """What a shared address says for everybody who has it: that it is dead, or wants nothing more."""
-    if head.profile is None:
-        return Profile()
-    said = head.profile.value
-    denied = {channel: record for channel, record in said.consents.items() if record.status == DENIED}
-    return Profile(consents=denied, suppressed=dict(said.suppressed))
+    return fragments + shared_fragments(task.members, task.addresses, heads)

@@ -1,8 +1,8 @@
-"""Refresh: the thresholds that all customers together decide, computed anew each night.
+"""Refresh: the thresholds that all customers together decide, computed anew each night; then whom they move.
 
 No membership is decided here. New values are published as a new version of the parameters; when they are in force
-everywhere, only the customers whose measure lies between the old and the new value of a threshold are brought up for
-evaluation: nobody else's verdict can change.
+everywhere, everybody is looked through, and only those for whom the program now says something else than their state
+are brought up for evaluation.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from regulars.domain.customer import Fragment, customer_of
+from regulars.domain.customer import Customer, Fragment, customer_of
 from regulars.domain.links import partition
-from regulars.domain.parameters import ProgramParameters, parameter_value
+from regulars.domain.parameters import parameter_value
+from regulars.domain.state import CustomerState
 from regulars.ports import QueueMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from regulars.domain.program import CompiledProgram
+    from regulars.domain.stored import Head
     from regulars.ports import Clock, CustomerStore, ProgramStore, Queue
 
 SETTLED = timedelta(minutes=5)
@@ -42,74 +42,83 @@ class RefreshReport:
 def refresh(*, store: CustomerStore, programs: ProgramStore, clock: Clock) -> RefreshReport:
     """Compute and publish. Safe to run twice, and two at once: of two only one's parameters are in force.
 
-    The parameters say since which values not everybody has been brought up; `announce` takes that back.
+    The parameters name the program that they make; `announce` says when everybody has been looked through for it.
     """
     now = clock.now()
     program = programs.current()
     current = program.parameters
-    if not program.definitions:
-        return RefreshReport(0, current.version, 0)
-    measures = dict(_measures(store, program.compiled, now))
+    measures = [
+        program.compiled.measures(customer, now)
+        for customer, _ in (everybody(store, program.compiled, now) if program.definitions else ())
+    ]
     values = {
-        name: parameter_value(definition, (of_customer[name] for of_customer in measures.values()))
+        name: parameter_value(definition, (of_customer[name] for of_customer in measures))
         for name, definition in program.definitions.items()
     }
-    if values == program.values:
+    fresh = replace(current, version=current.version + 1, computed_at=now, values=values)
+    made = program.with_parameters(fresh).version
+    if made == current.program:
         return RefreshReport(len(measures), current.version, 0)
-    fresh = ProgramParameters(current.version + 1, now, values, (*current.unannounced, program.values))
-    published = programs.publish(fresh)
+    published = programs.publish(replace(fresh, program=made))
     return RefreshReport(len(measures), fresh.version if published else current.version, 0)
 
 
 def announce(*, store: CustomerStore, programs: ProgramStore, due: Queue, clock: Clock) -> RefreshReport:
-    """Bring up whoever new values may move, once every evaluation is under them.
+    """Bring up whomever the program that the last refresh made moves.
 
-    Whom they move is looked at only then (SETTLED after they were published): somebody whose measure changes before may
-    be evaluated under the old values once more. What is unannounced is taken back last, so a run that dies on the way
-    is finished by the next one. Safe to run twice, and two at once.
+    They are looked for only SETTLED after it was published: somebody whose facts change before may be evaluated under
+    the old program once more. That it is done is said last, so a run that dies on the way is finished by the next one.
+    Safe to run twice, and two at once.
     """
     now = clock.now()
     program = programs.current()
     current = program.parameters
-    if not current.unannounced or (current.computed_at is not None and now - current.computed_at < SETTLED):
+    settled = current.computed_at is not None and now - current.computed_at >= SETTLED
+    if current.program != program.version or current.announced == current.program or not settled:
         return RefreshReport(0, current.version, 0)
-    measures = dict(_measures(store, program.compiled, now))
-    thresholds = (*current.unannounced, program.values)
-    affected = [root for root, mine in measures.items() if _is_touched(mine, thresholds)]
+    looked_at, affected = 0, []
+    for customer, state in everybody(store, program.compiled, now):
+        looked_at += 1
+        if _is_moved(customer, state, program.compiled, now):
+            affected.append(customer.root)
     messages = [
         QueueMessage(orjson.dumps({"v": 1, "node": root, "parameters": current.version}).decode()) for root in affected
     ]
     for start in range(0, len(messages), _SEND_AT_ONCE):
         due.send(messages[start : start + _SEND_AT_ONCE])
-    done = replace(current, version=current.version + 1, unannounced=())
+    done = replace(current, version=current.version + 1, announced=program.version)
     programs.publish(done)
-    return RefreshReport(len(measures), done.version, len(affected))
+    return RefreshReport(looked_at, done.version, len(affected))
 
 
-def _is_touched(mine: dict[str, int], thresholds: Sequence[Mapping[str, int]]) -> bool:
-    """Whether a measure lies between any two of a parameter's values, old and new."""
-    for name, measure in mine.items():
-        known = [values[name] for values in thresholds if name in values]
-        if len(set(known)) > 1 and min(known) <= measure <= max(known):
-            return True
-    return False
+def _is_moved(customer: Customer, state: CustomerState, program: CompiledProgram, now: datetime) -> bool:
+    """Whether the program says something else of a customer than the state, or will do so before it is looked at."""
+    verdict = program.evaluate(customer, now)
+    told = {name for name in state.memberships if name not in program.waiting}
+    if verdict.churn_band != state.churn_band or verdict.memberships != told:
+        return True
+    return verdict.next_flip is not None and (state.flips_at is None or verdict.next_flip < state.flips_at)
 
 
-def _measures(store: CustomerStore, program: CompiledProgram, now: datetime) -> Iterator[tuple[str, dict[str, int]]]:
-    """(root, measures) of every customer. Nodes without links, which are most, are customers by themselves and are not
-    kept; the others are put together once all are read."""
-    linked: dict[str, Fragment] = {}
+def everybody(
+    store: CustomerStore, program: CompiledProgram, now: datetime
+) -> Iterator[tuple[Customer, CustomerState]]:
+    """Every customer with its state. Nodes without links, which are most, are customers by themselves and are not kept;
+    the others are put together once all are read."""
+    linked: dict[str, Head] = {}
+
+    def made(root: str, fragments: list[Fragment], head: Head) -> tuple[Customer, CustomerState]:
+        customer = customer_of(
+            root, fragments, plan=program.plan, currency=program.currency, now=now, zone=program.zone
+        )
+        return customer, head.state.value if head.state else CustomerState()
+
     for node, head in store.scan():
         fragment = head.fragment(node)
         if fragment.profile.links:
-            linked[node] = fragment
+            linked[node] = head
         else:
-            yield node, _measured(node, [fragment], program, now)
-    links = {node: fragment.profile.links for node, fragment in linked.items()}
+            yield made(node, [fragment], head)
+    links = {node: head.fragment(node).profile.links for node, head in linked.items()}
     for root, members in partition(links, program.identity).items():
-        yield root, _measured(root, [linked[member] for member in sorted(members)], program, now)
-
-
-def _measured(root: str, fragments: list[Fragment], program: CompiledProgram, now: datetime) -> dict[str, int]:
-    customer = customer_of(root, fragments, plan=program.plan, currency=program.currency, now=now, zone=program.zone)
-    return program.measures(customer, now)
+        yield made(root, [linked[member].fragment(member) for member in sorted(members)], linked[root])

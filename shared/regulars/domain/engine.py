@@ -27,6 +27,9 @@ from regulars.domain.program import CompiledProgram
 from regulars.domain.state import MAX_DECIDED, CustomerState, Membership, OutboxEntry, OutboxKind, Pending
 
 DUE, IMPORT, BULK, MERGE, SPLIT, REBUILD = "due", "import", "bulk", "merge", "split", "rebuild"
+NEW_RULES, NEW_VALUES = "new rules", "new values"
+_SILENT = frozenset({IMPORT, REBUILD, NEW_RULES})
+"""What is found because of these was so before: nobody hears of it."""
 MAX_STEPPED = 200
 """More facts at once than a shopper makes are taken as a whole: their log would outgrow the state's item."""
 OUTBOX_RETRY = timedelta(minutes=5)
@@ -46,8 +49,8 @@ def step(
 
     `customer` is before the facts, but after a change that is taken as a whole: `whole` says which (IMPORT, BULK,
     MERGE, SPLIT, REBUILD). What an imported fact or change makes the customer enter is history and starts no campaign;
-    nor does what a rebuild finds, but campaigns that wait go on waiting. Raises PermanentError if due instants do not
-    run dry, which would be a bug in a rule.
+    nor does what a rebuild or new rules find, but campaigns that wait go on waiting. Raises PermanentError if due
+    instants do not run dry, which would be a bug in a rule.
     """
     run = _ran(customer, state, facts, now, program, whole)
     return run.folded(), run.state
@@ -75,6 +78,10 @@ def _ran(  # noqa: PLR0917 - the arguments of `step`
     whole: str | None,
 ) -> _Run:
     run = _Run(customer, state.copied(), program)
+    known = state.program_version
+    if whole not in _SILENT and known is not None and not program.has_the_rules_of(known):
+        # First, so that nothing which happens now is taken for the cause of what the new rules say of before.
+        run.decide(run.clock(facts[0].received_at if facts else now), NEW_RULES)
     if whole:
         run.decide(run.clock(now), whole)
     if len(facts) > MAX_STEPPED:
@@ -87,7 +94,7 @@ def _ran(  # noqa: PLR0917 - the arguments of `step`
     now = run.clock(now)
     run.fire_due(now)
     if run.state.program_version != program.version:
-        run.decide(now, f"program {program.version}")
+        run.decide(now, NEW_VALUES)
     run.finish(now)
     return run
 
@@ -145,6 +152,8 @@ class _Run:
         customer.now = state.clock = now
         verdict = program.evaluate(customer, now)
         band, members = verdict.churn_band, verdict.memberships
+        if program.waiting:
+            members |= state.memberships.keys() & program.waiting
         if band != state.churn_band:
             self.tell("Churn Band Changed", now, {"from": state.churn_band, "to": band, "trigger": trigger})
             state.churn_band = band
@@ -169,7 +178,7 @@ class _Run:
             why = self.program.explain(name, self.customer, now)
             state.memberships[name] = Membership(now, trigger, self.program.version, why)
             self.tell("Segment Entered", now, {"segment": name, "trigger": trigger, "why": why})
-            if trigger in (IMPORT, REBUILD):
+            if trigger in _SILENT:
                 continue
             for campaign in self.program.campaigns_of(name):
                 state.pending[campaign.name] = Pending(now, now + campaign.wait)

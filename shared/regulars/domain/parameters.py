@@ -19,16 +19,19 @@ from regulars.domain.rules.operands import ParameterRef, amount_of, context_of
 
 @dataclass(frozen=True, slots=True)
 class ProgramParameters:
-    """Parameter values as one refresh computed them. `version` grows with each refresh; 0: there was none.
+    """Parameter values as one refresh computed them. `version` grows with each that is published; 0: there was none.
 
-    `values` are minor units of the program's currency, or numbers, by parameter name. `unannounced` holds the values
-    that were in force before, as long as not all customers whom the change touches have been brought up for it.
+    `values` are minor units of the program's currency, or numbers, by parameter name. `program` is the version of the
+    program that they make; `announced` the one for which everybody was last looked through. `parts` (FeaturePlan.parts)
+    is what profiles are known to keep of the whole log; None while nobody has said.
     """
 
     version: int = 0
     computed_at: datetime | None = None
     values: Mapping[str, int] = field(default_factory=dict)
-    unannounced: tuple[Mapping[str, int], ...] = ()
+    program: str | None = None
+    announced: str | None = None
+    parts: Mapping[str, int] | None = None
 
 
 def parameters_to_doc(parameters: ProgramParameters) -> dict[str, Any]:
@@ -36,8 +39,11 @@ def parameters_to_doc(parameters: ProgramParameters) -> dict[str, Any]:
     computed = None if parameters.computed_at is None else to_millis(parameters.computed_at)
     values = dict(sorted(parameters.values.items()))
     doc: dict[str, Any] = {"version": parameters.version, "computed_at": computed, "values": values}
-    if parameters.unannounced:
-        doc["unannounced"] = [dict(sorted(values.items())) for values in parameters.unannounced]
+    for name in ("program", "announced"):
+        if (version := getattr(parameters, name)) is not None:
+            doc[name] = version
+    if parameters.parts is not None:
+        doc["parts"] = dict(sorted(parameters.parts.items()))
     return doc
 
 
@@ -48,7 +54,9 @@ def parameters_from_doc(doc: Mapping[str, Any]) -> ProgramParameters:
         doc["version"],
         None if computed is None else from_millis(computed),
         dict(doc["values"]),
-        tuple(doc.get("unannounced", ())),
+        doc.get("program"),
+        doc.get("announced"),
+        doc.get("parts"),
     )
 
 

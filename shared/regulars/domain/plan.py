@@ -98,6 +98,14 @@ class FeaturePlan(Mapping[str, int]):
         return [self._days, {key: feature.days for key, feature in self.features.items()}, sorted(self.marks)]
 
 
+def lacking(parts: Mapping[str, int], kept: Mapping[str, int] | None) -> frozenset[str]:
+    """What of a plan's parts is not kept yet, or not as far back; nothing where nobody knows what is kept (a new
+    store)."""
+    if kept is None:
+        return frozenset()
+    return frozenset(part for part, days in parts.items() if kept.get(part, -1) < days)
+
+
 NO_PLAN = FeaturePlan({})
 
 

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field
 from regulars.domain.facts import Fact
 from regulars.domain.links import IdentityRules
 from regulars.domain.parameters import ParameterDefinition, ProgramParameters
-from regulars.domain.plan import FeaturePlan, plan_of_rules
+from regulars.domain.plan import FeaturePlan, lacking, plan_of_rules
 from regulars.domain.rules.compile import Facts, Setting, measured
 from regulars.domain.rules.describe import described
 from regulars.domain.rules.durations import LONGEST, parse_duration
@@ -137,10 +137,30 @@ class Program:
         }
 
     @cached_property
+    def rules_version(self) -> str:
+        """10 hex digits over the files and which segments wait: what is the same while only values change."""
+        return _digest(f"{self.source}\n{sorted(self.waiting)}", 10)
+
+    @cached_property
     def version(self) -> str:
-        """16 hex digits over the files and the values in force: a refresh that changes no value keeps the version."""
-        text = f"{self.source}\n{sorted(self.values.items())}"
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """16 hex digits, the first 10 of them the rules', the others over the values in force: a refresh that changes
+        no value keeps the version."""
+        return self.rules_version + _digest(str(sorted(self.values.items())), 6)
+
+    @cached_property
+    def waiting(self) -> frozenset[str]:
+        """The segments that look at what profiles do not keep of the whole log yet. Nobody enters or leaves them until
+        they do (`regulars reconcile`, nightly): half of the past would decide wrongly."""
+        missing = lacking(self.plan.parts(), self.parameters.parts)
+        if not missing:
+            return frozenset()
+        waits = {segment.name for segment in self.segments if missing & plan_of_rules([segment.rule]).parts().keys()}
+        while (
+            more := {segment.name for segment in self.segments if not waits.isdisjoint(segments_in(segment.rule))}
+            - waits
+        ):
+            waits |= more
+        return frozenset(waits)
 
     @cached_property
     def plan(self) -> FeaturePlan:
@@ -159,6 +179,10 @@ class Program:
     def describe(self, segment: str) -> str:
         """A segment's rule in plain English. Raises KeyError on an unknown segment."""
         return described(_by_name(self.segments)[segment].rule, self.currency)
+
+
+def _digest(text: str, digits: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]
 
 
 def _by_name(items: Iterable[Segment]) -> dict[str, Segment]:
@@ -191,6 +215,7 @@ class CompiledProgram:
         self.cap_window = program.frequency_cap.within if program.frequency_cap else NO_WAIT
         self.plan = program.plan
         self.identity = program.identity
+        self.waiting = program.waiting
         self._segments = _by_name(program.segments)
         self._concern = Concern(
             [*(segment.rule for segment in program.segments), *(band.rule for band in program.churn.bands)]
@@ -205,10 +230,16 @@ class CompiledProgram:
         self.setting = Setting(program.values, program.zone, _named(program))
         self._evaluator = Evaluator(
             churn_bands=[(band.name, band.rule) for band in program.churn.bands],
-            segments=[(segment.name, segment.rule) for segment in program.segments],
+            segments=[
+                (segment.name, segment.rule) for segment in program.segments if segment.name not in program.waiting
+            ],
             conditions={campaign.name: campaign.when for campaign in program.campaigns if campaign.when is not None},
             setting=self.setting,
         )
+
+    def has_the_rules_of(self, version: str) -> bool:
+        """Whether a program of that version decides by the same rules, though perhaps by other values."""
+        return version.startswith(self.program.rules_version)
 
     def concerns(self, fact: Fact) -> bool:
         """Whether a fact can change a band, a membership or their next flip. False: it only needs to be folded."""
