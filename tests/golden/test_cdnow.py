@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from infra.datasets import CDNOW_MASTER, CDNOW_SAMPLE, CDNOW_SUMMARY, CDNOW_VALUES, LOCK
+from infra.datasets import CDNOW_MASTER, CDNOW_SAMPLE, CDNOW_SUMMARY, CDNOW_VALUES, LOCK, prepare
 from regulars.adapters.fitting import fit_bg_nbd, fit_gamma_gamma
 from regulars.adapters.fitting_data import Orders, OrdersBuilder, buyers_at
 from regulars.adapters.fitting_scores import NightlyFit, fit_scores
@@ -54,6 +54,11 @@ def test_the_data_come_by_a_locked_hash_from_no_named_place() -> None:
     lock = LOCK.read_text(encoding="utf-8")
     assert "--hash=sha256:" in lock
     assert "://" not in lock
+
+
+def test_what_was_fetched_once_is_not_fetched_again(capsys: pytest.CaptureFixture[str]) -> None:
+    prepare()
+    assert capsys.readouterr().out == ""
 
 
 def test_the_summary_built_from_the_raw_log_equals_the_shipped_one() -> None:

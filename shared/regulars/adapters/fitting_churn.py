@@ -90,7 +90,7 @@ def fit_logistic(rows: Column, stayed_away: Truth) -> Logistic:
     rows, outcome = sampled(rows, stayed_away.astype(np.float64))
     fold = np.arange(len(rows)) % _FOLDS
     if any(len(np.unique(outcome[fold == each])) == 1 for each in range(_FOLDS)):
-        raise FitError(Reason.ONE_OUTCOME, "all buyers did the same")
+        raise FitError(Reason.ONE_OUTCOME, "all buyers did the same, in all or in a part of them")
     means, spread = rows.mean(axis=0), rows.std(axis=0)
     spread[spread == 0] = 1
     standard = (rows - means) / spread

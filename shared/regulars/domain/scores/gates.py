@@ -36,7 +36,7 @@ class Reason(StrEnum):
     """The likelihood is greatest at the end of a parameter's range: the data do not tell that parameter."""
     MEAN_UNDEFINED = "mean_undefined"
     ONE_OUTCOME = "one_outcome"
-    """Everybody bought again, or nobody did: there is nothing to tell apart."""
+    """Everybody bought again, or nobody did, in all or in a part: there is too little to tell apart."""
     NO_SIGNAL = "no_signal"
     """On people whom it was not fitted on, the model's score rises where it should fall."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 LONGEST = 10_000
 """Terms after which the series gives up: more than z = 0.99 needs."""
-PRECISION = 1e-12
+PRECISION = 1e-10
 """What is left out of the sum, relative to the sum."""
 _STRIDE = 6
 """Terms between two looks at whether they suffice."""
@@ -16,7 +16,7 @@ def hyp2f1(a: float, b: float, c: float, z: float) -> float:
     The ratio of the term after the n-th to the n-th is z (a+n)/(c+n) (b+n)/(1+n). Once a+n, b+n and c+n are positive,
     each of the two fractions goes to 1 without turning, so from there on no ratio exceeds
     q = z max(1, (a+n)/(c+n)) max(1, (b+n)/(1+n)), and what is left after a term is at most |term| q / (1 - q). The sum
-    ends when that is below one part in 1e12. Raises ValueError outside 0 <= z < 1 or where c is a whole number at most
+    ends when that is below one part in 1e10. Raises ValueError outside 0 <= z < 1 or where c is a whole number at most
     0, ArithmeticError when 10,000 terms do not suffice.
     """
     if not 0 <= z < 1:
