@@ -322,11 +322,11 @@ class Texter(Protocol):
 
 
 class ProgramStore(Protocol):
-    """The program in force: segments, churn bands and campaigns as files, parameters as computed by the refresh."""
+    """The program in force: files, definitions as operators put them, parameters as computed by the refresh."""
 
-    def current(self, *, parameters_version: int = 0) -> Program:
-        """The program in force. It may lag the latest parameters by a minute, but never has older ones than
-        `parameters_version`, if those have been published: who is told of a refresh decides by it."""
+    def current(self, *, parameters_version: int = 0, definitions_version: int = 0) -> Program:
+        """The program in force. It may lag the latest definitions and parameters by a minute, but never has older ones
+        than these versions, if those are in force: who is told of a refresh decides by it."""
 
     def publish(self, parameters: ProgramParameters) -> bool:
         """Whether these parameters are in force now; a version as high as the one in force, or lower, changes

@@ -1,7 +1,7 @@
-"""`ProgramStore` of files that are packaged with the function, and parameters in one S3 object.
+"""`ProgramStore` of files that are packaged with the function, with definitions and parameters in S3 objects.
 
-The files cannot change under a running container, so they are read once. The parameters are read again after `max_age`,
-and at once when a caller knows of newer ones.
+The files cannot change under a running container, so they are read once. Definitions and parameters are read again
+after `max_age`, and at once when a caller knows of newer ones.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as BotocoreConnectionError
-
+from regulars.adapters.aws.definitions import S3DefinitionStore
+from regulars.adapters.aws.documents import S3Documents
 from regulars.adapters.program_files import program_files
+from regulars.domain.definitions import Basis, DefinitionSet
 from regulars.domain.errors import PermanentError, TransientError
 from regulars.domain.loading import load_program
 from regulars.domain.parameters import ProgramParameters, parameters_from_doc, parameters_to_doc
@@ -27,44 +27,48 @@ if TYPE_CHECKING:
 
 PARAMETERS_KEY = "program/parameters.json"
 MAX_AGE = timedelta(seconds=60)
-_ABSENT = frozenset({"NoSuchKey", "404"})
-_LOST_RACE = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
-_BUSY = frozenset(
-    {
-        "SlowDown",
-        "InternalError",
-        "ServiceUnavailable",
-        "RequestTimeout",
-        "Throttling",
-        "ThrottlingException",
-        "500",
-        "503",
-    }
-)
 _PUBLISH_TRIES = 5
 
 
 class S3ProgramStore:
-    """The program in `folder` under the parameters in `bucket`. `client` is a boto3 S3 client with its own retries.
+    """The program in `folder` with the definitions of `bucket`, under its parameters. `client` is a boto3 S3 client
+    with its own retries.
 
     Raises BadInputError `bad_program` at construction when the files are wrong: no request can be served then.
     """
 
     def __init__(self, client: Any, bucket: str, folder: Path, *, clock: Clock, max_age: timedelta = MAX_AGE) -> None:
-        self._client = client
-        self._bucket = bucket
+        self._documents = S3Documents(client, bucket, what="the parameters")
+        self._put = S3DefinitionStore(client, bucket)
         self._clock = clock
         self._max_age = max_age
-        self._program = load_program(program_files(folder))
+        self._files = program_files(folder)
+        self._program = load_program(self._files)
+        self._definitions = DefinitionSet()
         self._read_at: datetime | None = None
 
-    def current(self, *, parameters_version: int = 0) -> Program:
-        """The program under parameters at most `max_age` old, or newer where `parameters_version` says there are."""
-        if self._is_stale() or self._program.parameters.version < parameters_version:
-            parameters, _ = self._read()
-            self._program = self._program.with_parameters(parameters)
+    def current(self, *, parameters_version: int = 0, definitions_version: int = 0) -> Program:
+        """The program under definitions and parameters at most `max_age` old, or newer where a version says there are.
+
+        Raises BadInputError where definitions in force do not fit the files: `name_taken`, `bad_program`.
+        """
+        if (
+            self._is_stale()
+            or self._program.parameters.version < parameters_version
+            or self._definitions.version < definitions_version
+        ):
+            basis = self.basis()
+            if basis.definitions != self._definitions:
+                self._program = basis.program()
+                self._definitions = basis.definitions
+            self._program = self._program.with_parameters(basis.parameters)
             self._read_at = self._clock.now()
         return self._program
+
+    def basis(self) -> Basis:
+        """What the program in force is made of, as it is in S3 now."""
+        parameters, _ = self._read()
+        return Basis(self._files, self._put.in_force(), parameters)
 
     def publish(self, parameters: ProgramParameters) -> bool:
         """Whether these are in force now; where another's version is as high or higher, nothing changes.
@@ -75,7 +79,7 @@ class S3ProgramStore:
         body = json.dumps(parameters_to_doc(parameters)).encode()
         for _ in range(_PUBLISH_TRIES):
             stored, etag = self._read()
-            if stored.version >= parameters.version or self._put(body, etag):
+            if stored.version >= parameters.version or self._documents.put(PARAMETERS_KEY, body, replaces=etag):
                 self._read_at = None
                 return stored.version < parameters.version or stored == parameters
         raise TransientError("other writers keep replacing the parameters")
@@ -86,38 +90,10 @@ class S3ProgramStore:
 
     def _read(self) -> tuple[ProgramParameters, str | None]:
         """The stored parameters and their ETag; version 0 and None where nobody has published any."""
+        found = self._documents.read(PARAMETERS_KEY)
+        if found is None:
+            return ProgramParameters(), None
         try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=PARAMETERS_KEY)
-            body = answer["Body"].read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _ABSENT:
-                return ProgramParameters(), None
-            raise _as_ours(error, "read") from error
-        except (BotocoreConnectionError, HTTPClientError) as error:
-            raise TransientError("S3 did not answer a read of the parameters") from error
-        try:
-            return parameters_from_doc(json.loads(body)), answer["ETag"]
+            return parameters_from_doc(json.loads(found.body)), found.etag
         except (ValueError, KeyError, TypeError) as error:
             raise PermanentError(f"{PARAMETERS_KEY} does not hold parameters") from error
-
-    def _put(self, body: bytes, etag: str | None) -> bool:
-        """Whether the object was written; False when it is no longer what was read."""
-        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
-        try:
-            self._client.put_object(
-                Bucket=self._bucket, Key=PARAMETERS_KEY, Body=body, ContentType="application/json", **condition
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _LOST_RACE:
-                return False
-            raise _as_ours(error, "write") from error
-        except (BotocoreConnectionError, HTTPClientError) as error:
-            raise TransientError("S3 did not answer a write of the parameters") from error
-        return True
-
-
-def _as_ours(error: ClientError, what: str) -> TransientError | PermanentError:
-    code = error.response["Error"]["Code"]
-    if code in _BUSY:
-        return TransientError(f"S3 could not {what} the parameters for now: {code}")
-    return PermanentError(f"S3 refused to {what} the parameters: {code}")

@@ -1,0 +1,90 @@
+"""Drafts: definitions that are not in force, checked against the program and tried out on all customers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from regulars.application.segments.population import Found, Population
+    from regulars.domain.definitions import Basis
+    from regulars.domain.program import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a draft would be: `found` among all customers, and of the segment as it is now how many `stays`, `enters`,
+    `leaves` (None where there is none of that name). `unfilled`: what the draft asks for and profiles do not keep, or
+    not as far back, so that the figures are wrong until a rebuild has filled it in."""
+
+    name: str
+    described: str
+    found: Found
+    stays: int | None
+    enters: int | None
+    leaves: int | None
+    unfilled: tuple[str, ...]
+    seconds: float
+
+
+class PreviewSegment:
+    """Call it with a draft's name and data."""
+
+    def __init__(self, *, basis: Callable[[], Basis], population: Population, now: Callable[[], datetime]) -> None:
+        self._basis = basis
+        self._population = population
+        self._now = now
+
+    def __call__(self, name: str, raw: object, *, sample: int = 10) -> Preview:
+        """Raises BadInputError `bad_program` naming everything that is wrong with the draft."""
+        started = time.monotonic()
+        basis, now = self._basis(), self._now()
+        basis.with_draft(name, raw, now=now)
+        program, other = basis.beside(name, raw, now=now)
+        found = self._population.find(program, name, sample=sample)
+        stays = found.both.get(other)
+        return Preview(
+            name=name,
+            described=program.describe(name),
+            found=replace(found, sizes=_without(found.sizes, other), both=_without(found.both, other)),
+            stays=stays,
+            enters=None if stays is None else found.size - stays,
+            leaves=None if stays is None else found.sizes[other] - stays,
+            unfilled=lacking(basis.program(), program),
+            seconds=time.monotonic() - started,
+        )
+
+
+def _without(counts: Mapping[str, int], name: str) -> dict[str, int]:
+    return {key: count for key, count in counts.items() if key != name}
+
+
+def lacking(present: Program, wanted: Program) -> tuple[str, ...]:
+    """What profiles under `present` do not keep, or not as far back, and `wanted` looks at."""
+    kept, features = present.plan.parts(), wanted.plan.features
+    new = [name for name, days in wanted.plan.parts().items() if kept.get(name, -1) < days]
+    return tuple(sorted({f"some {features[name].event}" if name in features else name for name in new}))
+
+
+def preview_doc(found: Preview) -> dict[str, Any]:
+    """The JSON document of a preview."""
+    overlap = [
+        {"segment": name, "size": found.found.sizes[name], "both": both}
+        for name, both in sorted(found.found.both.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    doc: dict[str, Any] = {
+        "segment": found.name,
+        "rule": found.described,
+        "customers": found.found.customers,
+        "size": found.found.size,
+        "sample": list(found.found.sample),
+        "overlap": overlap,
+        "unfilled": list(found.unfilled),
+        "seconds": round(found.seconds, 3),
+    }
+    if found.stays is not None:
+        doc["change"] = {"stays": found.stays, "enters": found.enters, "leaves": found.leaves}
+    return doc

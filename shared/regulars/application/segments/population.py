@@ -1,0 +1,110 @@
+"""Everybody, one customer after the other; and what a segment would be among them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from heapq import nsmallest
+from typing import TYPE_CHECKING, Protocol
+
+from regulars.application.fragments import fragments_of
+from regulars.domain.customer import Customer, customer_of
+from regulars.domain.links import partition
+
+if TYPE_CHECKING:
+    from regulars.domain.program import CompiledProgram, Program
+    from regulars.domain.state import CustomerState
+    from regulars.domain.stored import Head
+    from regulars.ports import Clock, CustomerStore
+
+_ADDRESSES = "ep"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One customer as it is stored, with its state where it was ever evaluated."""
+
+    customer: Customer
+    nodes: frozenset[str]
+    state: CustomerState | None
+
+
+def everybody(store: CustomerStore, program: CompiledProgram, now: datetime) -> Iterator[Person]:
+    """Every customer as of `now`. Nodes without links, which are most, are customers by themselves and are not kept;
+    the others are put together once all are read."""
+    linked: dict[str, Head] = {}
+    for node, head in store.scan():
+        if head.links:
+            linked[node] = head
+        elif head.profile or head.orders:
+            yield _person(node, frozenset({node}), frozenset(), {node: head}, program, now)
+    addresses = frozenset(node for node in linked if node[0] in _ADDRESSES)
+    links = {node: head.links for node, head in linked.items()}
+    for root, nodes in partition(links, program.identity).items():
+        yield _person(root, nodes, addresses - nodes, linked, program, now)
+
+
+def _person(  # noqa: PLR0917 - what a customer is made of
+    root: str,
+    nodes: frozenset[str],
+    addresses: frozenset[str],
+    heads: Mapping[str, Head],
+    program: CompiledProgram,
+    now: datetime,
+) -> Person:
+    near = (
+        addresses.intersection(other for node in nodes for other in heads[node].links.known) if addresses else addresses
+    )
+    fragments = fragments_of(nodes, near, heads)
+    customer = customer_of(root, fragments, plan=program.plan, currency=program.currency, now=now, zone=program.zone)
+    state = heads[root].state
+    return Person(customer, nodes, state.value if state else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A segment among `customers`: its `size`, a few `sample` ids, and of every other segment the `sizes` and how many
+    are in both (`both`)."""
+
+    customers: int
+    size: int
+    sample: tuple[str, ...]
+    sizes: Mapping[str, int]
+    both: Mapping[str, int]
+
+
+class Population(Protocol):
+    """Whoever can say what a segment is among all customers, under a program that need not be in force."""
+
+    def find(self, program: Program, segment: str, *, sample: int) -> Found:
+        """The segment as of now."""
+
+
+class ScannedPopulation:
+    """The population as the table has it, customer by customer, by the very evaluator that decides."""
+
+    def __init__(self, store: CustomerStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def find(self, program: Program, segment: str, *, sample: int) -> Found:
+        """One scan; the sample are the smallest ids, so that it is the same each time."""
+        now, compiled = self._clock.now(), program.compiled
+        customers, sizes, both, chosen = 0, Counter[str](), Counter[str](), list[str]()
+        for person in everybody(self._store, compiled, now):
+            customers += 1
+            members = compiled.memberships(person.customer, now)
+            sizes.update(members)
+            if segment in members:
+                both.update(members)
+                chosen = nsmallest(sample, (*chosen, person.customer.root))
+        others = [other.name for other in program.segments if other.name != segment]
+        return Found(
+            customers,
+            sizes[segment],
+            tuple(chosen),
+            {name: sizes[name] for name in others},
+            {name: both[name] for name in others},
+        )
