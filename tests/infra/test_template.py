@@ -174,8 +174,8 @@ class TestEventSources:
         assert sorted(rule["ScheduleExpression"] for rule in rules.values()) == [
             "cron(0 4 * * ? *)",
             "cron(0 5 * * ? *)",
+            "cron(15 2 * * ? *)",
             "cron(15 3 * * ? *)",
-            "cron(15 4 * * ? *)",
             "rate(1 minute)",
         ]
         for rule in rules.values():

@@ -11,6 +11,9 @@ from regulars.adapters.memory.system import CountedIds
 from regulars.adapters.spill import MemorySpill
 from regulars.application.rebuild import EVERYBODY, Rebuild, Slice
 from regulars.application.reconcile import Reconcile, ReconcileReport, tonight
+from regulars.domain.events import Event
+from regulars.domain.loading import load_program
+from regulars.domain.parameters import ProgramParameters
 from tests.recovering import break_orders, break_profile, projection
 from tests.world import World, user
 
@@ -18,8 +21,10 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def settled_shop() -> World:
-    """Two customers, and two quiet hours."""
+    """Two customers, and two quiet hours; their profiles keep what the rules look at."""
     world = World()
+    plan = world.programs.current().plan
+    world.programs.publish(ProgramParameters(version=1, parts=plan.parts()))
     world.send(*world.sign_up(), world.event("Product Viewed", user_id="bob"))
     world.send(world.order("o1"))
     world.advance(world.clock.instant + 2 * HOUR)
@@ -118,3 +123,55 @@ def test_a_broken_profile_outside_tonights_share_waits_for_its_night() -> None:
     break_profile(world, user("bob"))
     rebuilt = [reconciled(world, Slice(index, 5)).compared.rebuilt for index in range(5)]
     assert sorted(rebuilt) == [0, 0, 0, 0, 1]
+
+
+SHOES = {"count": "Product Viewed", "where": {"category": "Shoes"}, "at_least": 1}
+
+
+def with_shoes(world: World) -> None:
+    """A program whose rules look at what no profile keeps yet."""
+    segment = {"name": "shoes", "rule": SHOES}
+    hello = {"name": "hello", "channel": "email", "template": "welcome", "segment": "shoes", "once_per": "customer"}
+    files = {"p.yaml": {"currency": "USD", "segments": [segment], "campaigns": [hello]}}
+    world.use(load_program(files, world.programs.current().parameters))
+
+
+def shoes(world: World, name: str) -> Event:
+    return world.event("Product Viewed", user_id=name, properties={"category": "Shoes"})
+
+
+def test_a_night_fills_profiles_with_what_new_rules_look_at_and_nobody_hears_of_it() -> None:
+    world = settled_shop()
+    world.send(*world.sign_up("cat@example.com", user_id="cat"), shoes(world, "cat"))
+    world.advance(world.clock.instant + 2 * HOUR)
+    sent = world.sent()
+    with_shoes(world)
+    assert world.programs.current().waiting == {"shoes"}
+    report = reconciled(world, Slice(0, 7))
+    assert report.compared.rebuilt > 0
+    assert world.programs.current().waiting == set()
+    assert world.segments("cat") == {"shoes"}
+    world.advance(world.clock.instant + 2 * HOUR)
+    assert world.sent() == sent
+
+
+def test_a_night_that_fills_leaves_what_is_on_its_way_to_the_fold() -> None:
+    """It landed a minute ago, and is folded after the rebuild: whom it brings into a segment is written to."""
+    world = settled_shop()
+    world.send(*world.sign_up("cat@example.com", user_id="cat"))
+    world.advance(world.clock.instant + 2 * HOUR)
+    with_shoes(world)
+    key = world.log.append([shoes(world, "cat")])
+    reconciled(world)
+    assert "shoes" not in world.segments("cat")
+    world.update([("late", key)])
+    world.settle()
+    assert world.segments("cat") == {"shoes"}
+    assert [key for key in world.state("cat").decided if "hello" in key]
+
+
+def test_a_night_with_a_backlog_fills_nothing() -> None:
+    world = settled_shop()
+    with_shoes(world)
+    reconciled(world, waiting=1)
+    assert world.programs.current().waiting == {"shoes"}

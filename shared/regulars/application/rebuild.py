@@ -14,7 +14,7 @@ A node that the log does not know is left as it is: a log that is not there must
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 from zlib import crc32
@@ -29,10 +29,11 @@ from regulars.application.rebuild_log import (
     logged_listings,
 )
 from regulars.domain.errors import VersionConflictError
+from regulars.domain.facts import Fact, others_of
 from regulars.domain.history import History, history_of, is_same, remembering
 from regulars.domain.links import NO_LINKS, component
 from regulars.domain.orders import OrderBook
-from regulars.domain.plan import FeaturePlan
+from regulars.domain.plan import FeaturePlan, lacking
 from regulars.domain.profile import Profile
 from regulars.domain.stored import REBUILT, Head, Stored
 from regulars.ports import Part
@@ -89,11 +90,14 @@ EVERYBODY = Slice(0, 1)
 @dataclass(frozen=True, slots=True)
 class Doing:
     """What to do with a node that differs. `repair`: write it. `settled`: the instant up to which everything that
-    landed is taken to be folded; who has later facts is left alone (None: nobody is). `until`: when to stop."""
+    landed is taken to be folded; who has later facts is left alone (None: nobody is). `filling`: they are not left
+    alone, but later facts that their profile has not heard of are left to the fold, which tells the evaluation of them.
+    `until`: when to stop."""
 
     repair: bool = True
     settled: datetime | None = None
     until: datetime | None = None
+    filling: bool = False
 
 
 class Rebuild:
@@ -118,6 +122,12 @@ class Rebuild:
         self._clock = clock
         self._ids = ids
 
+    def is_wanted(self) -> bool:
+        """Whether profiles are not known to keep all that the program's rules look at: time to rebuild everybody."""
+        program = self._programs.current()
+        kept = program.parameters.parts
+        return kept is None or bool(lacking(program.plan.parts(), kept))
+
     def __call__(
         self,
         wanted: Slice | frozenset[str] = EVERYBODY,
@@ -125,7 +135,10 @@ class Rebuild:
         *,
         on_progress: Callable[[RebuildReport], None] = lambda _report: None,
     ) -> RebuildReport:
-        """Compare, and write where asked. `on_progress` hears after each group of nodes."""
+        """Compare, and write where asked. `on_progress` hears after each group of nodes.
+
+        When everybody has been rebuilt, segments that waited for what their rules look at wait no longer.
+        """
         program = self._programs.current().compiled
         report = RebuildReport()
         reader = LogReader(
@@ -146,7 +159,17 @@ class Rebuild:
         except OutOfTimeError:
             report.complete = False
         report.objects, report.events = reader.objects, reader.events
+        everything = wanted is EVERYBODY and doing.repair and (doing.settled is None or doing.filling)
+        if everything and report.complete and not report.busy:
+            self._keep_in_mind(program.plan)
         return report
+
+    def _keep_in_mind(self, plan: FeaturePlan) -> None:
+        """Publish that profiles keep all of a plan. (Another plan is in force already: then the next rebuild does.)"""
+        program = self._programs.current()
+        known = program.parameters
+        if program.plan == plan and known.parts != plan.parts():
+            self._programs.publish(replace(known, version=known.version + 1, parts=plan.parts()))
 
     def members(self, nodes: Iterable[str]) -> frozenset[str]:
         """All nodes of the customers that these nodes belong to, as far as the table knows. One whose profile is lost
@@ -222,13 +245,19 @@ class Rebuild:
         first: bool,
     ) -> bool:
         """Compare one node, and rebuild it where asked. False when somebody else wrote it meanwhile."""
-        made = history_of((known.fact for known in facts), plan)
         profile, orders = _read(head.profile, Profile()), _read(head.orders, OrderBook())
+        if doing.filling:
+            facts = [known for known in facts if not known.unsettled or _has_heard(profile, orders, known.fact)]
+        made = history_of((known.fact for known in facts), plan)
         profile_differs = profile is None or not is_same(profile, made.profile, plan)
         if not profile_differs and orders == made.orders:
             report.same += first
             return True
-        if doing.settled is not None and (made.overfull or any(known.unsettled for known in facts)):
+        if (
+            doing.settled is not None
+            and not doing.filling
+            and (made.overfull or any(known.unsettled for known in facts))
+        ):
             report.overfull += made.overfull
             report.unsettled += not made.overfull
             return True
@@ -270,6 +299,18 @@ def _read(stored: Stored[T] | None, empty: T) -> T | None:
         return stored.value
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         return None
+
+
+def _has_heard(profile: Profile | None, orders: OrderBook | None, fact: Fact) -> bool:
+    """Whether a fact is in what is stored. What nobody can read has heard of everything: it is made anew."""
+    if profile is None or orders is None:
+        return True
+    if fact.order is not None:
+        known = orders.entries.get(fact.order[0])
+        return known is not None and known.version >= fact.order[1].version
+    if fact.is_idempotent:
+        return all(node in profile.links.known or node in profile.links.cuts for node in others_of(fact))
+    return fact.id in profile.seen_ids()
 
 
 def _is_missing(head: Head, made: History) -> bool:

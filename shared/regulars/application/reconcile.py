@@ -6,14 +6,14 @@ should have brought them up, and outboxes that still wait (their states are due 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import orjson
 
-from regulars.application.rebuild import Doing, Rebuild, RebuildReport, Slice
+from regulars.application.rebuild import EVERYBODY, Doing, Rebuild, RebuildReport, Slice
 from regulars.domain.instants import day_number, to_millis
 from regulars.ports import Part, QueueMessage
 
@@ -58,11 +58,16 @@ class Reconcile:
 
     def __call__(self, share: Slice, *, repair: bool = True, until: datetime | None = None) -> ReconcileReport:
         """Compare, and repair unless something waits to be folded: that will be, and what it makes of a customer
-        deserves its messages, which a rebuild would not send. `until`: when to stop. Raises TransientError."""
+        deserves its messages, which a rebuild would not send. `until`: when to stop. Raises TransientError.
+
+        A night after the rules began to look at something new, everybody is rebuilt: profiles keep it from then on.
+        """
         now = self._clock.now()
         overdue, dangling = self._bring_up(now) if repair else self._count(now)
         backlog = sum(queue.waiting() for queue in self._waiting)
         doing = Doing(repair=repair and not backlog, settled=now - SETTLED_AFTER, until=until)
+        if doing.repair and self._rebuild.is_wanted():
+            share, doing = EVERYBODY, replace(doing, filling=True)
         compared = self._rebuild(share, doing)
         return ReconcileReport(compared, overdue, dangling, backlog)
 

@@ -63,6 +63,12 @@ class FeaturePlan(Mapping[str, int]):
         """As Mapping's, without its exceptions: the fold asks for every event."""
         return self._days.get(key, default)
 
+    def __eq__(self, other: object) -> bool:
+        return self._said() == other._said() if isinstance(other, FeaturePlan) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.version)
+
     def __repr__(self) -> str:
         return f"FeaturePlan({self._days}, {list(self.features)}, {list(self.marks)})"
 
