@@ -249,6 +249,17 @@ def test_where_there_is_no_score_there_is_no_explanation() -> None:
         nothing.explain(bought(0), None, AT, score="historic_clv")
 
 
+def test_a_score_alone_is_what_it_is_among_all_nine() -> None:
+    scorer, buying = Scorer(model_of(orders_per_purchase=1.25)), bought(0, 20, 90)
+    scores = scorer.scores(buying, None, AT)
+    assert scorer.predicted_orders(buying, AT) == scores.predicted_number_of_orders
+    assert scorer.predicted_value(buying, AT) == scores.predicted_clv
+    assert scorer.total_value(buying, AT) == scores.total_clv
+    assert scorer.expected_next(buying) == scores.expected_date_of_next_order
+    alone = (scorer.predicted_orders(None, AT), scorer.predicted_value(None, AT), scorer.total_value(None, AT))
+    assert (*alone, scorer.expected_next(None)) == (None,) * 4
+
+
 def test_scores_are_a_document() -> None:
     doc = json.loads(json.dumps(Scorer(model_of()).scores(bought(0), None, AT).to_doc()))
     assert tuple(doc)[:9] == KLAVIYOS

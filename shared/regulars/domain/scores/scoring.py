@@ -131,6 +131,20 @@ class Scorer:
             return None
         return round(purchases * self.model.gamma_gamma.expected_value(buying.repeats, buying.mean_repeat_value))
 
+    def predicted_orders(self, buying: Buying | None, now: int) -> float | None:
+        """`predicted_number_of_orders` alone."""
+        purchases = None if buying is None else self._purchases(buying, now)
+        return None if purchases is None else purchases * self.model.orders_per_purchase
+
+    def predicted_value(self, buying: Buying | None, now: int) -> int | None:
+        """`predicted_clv` alone."""
+        return None if buying is None else self._value(buying, self._purchases(buying, now))
+
+    def total_value(self, buying: Buying | None, now: int) -> int | None:
+        """`total_clv` alone."""
+        value = self.predicted_value(buying, now)
+        return None if buying is None or value is None else buying.revenue + value
+
     def scores(self, buying: Buying | None, activity: Activity | None, now: int) -> Scores:
         """All scores of a customer at `now`. Refunds are taken off; cancelled orders are not in `buying`."""
         if buying is None:
@@ -139,7 +153,7 @@ class Scorer:
         reasons = self._reasons(buying)
         purchases = self._purchases(buying, now)
         value = self._value(buying, purchases)
-        expected = self._expected_next(buying)
+        expected = self.expected_next(buying)
         if self.model.bg_nbd is not None and expected is None:
             reasons["expected_date_of_next_order"] = Reason.TOO_FAR_AHEAD
         several = buying.orders > 1
@@ -172,9 +186,10 @@ class Scorer:
             reasons |= dict.fromkeys((VALUE, TOTAL), model.reasons.get("gamma_gamma", Reason.MODEL_NOT_FITTED))
         return reasons
 
-    def _expected_next(self, buying: Buying) -> int | None:
-        """When, as of the latest order, the next one was as likely to have come as not, given that one comes."""
-        if self.model.bg_nbd is None:
+    def expected_next(self, buying: Buying | None) -> int | None:
+        """`expected_date_of_next_order` alone: when, as of the latest order, the next one was as likely to have come as
+        not, given that one comes."""
+        if self.model.bg_nbd is None or buying is None:
             return None
         x, t_x, _ = buying.weeks(buying.last)
         wait = self.model.bg_nbd.median_wait(x, t_x) * WEEK_MS
@@ -211,17 +226,8 @@ class Scorer:
         return next_change(lambda at: churn_at(at) - bound, now)
 
     def _falling(self, score: str, bound: float, buying: Buying) -> Callable[[int], float]:
-        scale = self.model.orders_per_purchase
-
-        def margin(at: int) -> float:
-            """What the score is above the bound at an instant."""
-            purchases = self._purchases(buying, at)
-            if score == ORDERS:
-                return (purchases or 0.0) * scale - bound
-            value = self._value(buying, purchases) or 0
-            return (value + buying.revenue if score == TOTAL else value) - bound
-
-        return margin
+        at_instant = {ORDERS: self.predicted_orders, VALUE: self.predicted_value, TOTAL: self.total_value}[score]
+        return lambda at: (at_instant(buying, at) or 0) - bound
 
     def explain(
         self, buying: Buying | None, activity: Activity | None, now: int, *, score: str = CHURN
