@@ -13,11 +13,12 @@ from infra.bench.figures import Figure, rounded
 from infra.bench.handlers import python_version
 from infra.demo.dataset import LAST_ORDER_AT, data_folder, read_lines
 from regulars.adapters.fitting_data import Orders, OrdersBuilder, buyers_at
-from regulars.adapters.fitting_scores import CHURN_MS, NightlyFit, fit_scores
+from regulars.adapters.fitting_scores import CHURN_MS, fit_scores
 from regulars.domain.instants import from_millis, to_millis
 from regulars.domain.scores.bgnbd import BgNbd
 from regulars.domain.scores.history import WEEK_MS
 from regulars.domain.scores.metrics import SMALLEST_GROUP, GroupMetrics, Metrics, auc, bias_report
+from regulars.domain.scores.model import NightlyFit
 from regulars.domain.scores.scoring import CHURN, Scorer
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _bias(night: NightlyFit, households: list[str]) -> tuple[GroupMetrics, ...]:
     table = pq.ParquetFile(data_folder() / "demographics.parquet").read(columns=["household_id", "age"])
     columns = (table.column(name).to_pylist() for name in ("household_id", "age"))
     ages = {str(household): age for household, age in zip(*columns, strict=True)}
-    groups = [ages.get(households[buyer]) for buyer in night.holdout.buyers]
+    groups = [ages.get(households[buyer]) for buyer in night.holdout.people]
     return bias_report(zip(groups, night.holdout.scores, night.holdout.stayed_away, strict=True))
 
 

@@ -16,12 +16,12 @@ import pytest
 from infra.datasets import CDNOW_MASTER, CDNOW_SAMPLE, CDNOW_SUMMARY, CDNOW_VALUES, LOCK, prepare
 from regulars.adapters.fitting import fit_bg_nbd, fit_gamma_gamma
 from regulars.adapters.fitting_data import Orders, OrdersBuilder, buyers_at
-from regulars.adapters.fitting_scores import NightlyFit, fit_scores
+from regulars.adapters.fitting_scores import fit_scores
 from regulars.domain.instants import to_millis
 from regulars.domain.scores.bgnbd import BgNbd
 from regulars.domain.scores.history import buying_of
 from regulars.domain.scores.metrics import auc
-from regulars.domain.scores.model import Kind
+from regulars.domain.scores.model import Kind, NightlyFit
 from regulars.domain.scores.scoring import CHURN_DAYS
 
 if TYPE_CHECKING:

@@ -9,19 +9,19 @@ import numpy as np
 
 from regulars.adapters import fitting_churn as churn
 from regulars.adapters.fitting import FitError, fit_bg_nbd, fit_gamma_gamma
-from regulars.adapters.fitting_data import buyers_at, gaps_at
+from regulars.adapters.fitting_data import OrdersBuilder, buyers_at, gaps_at
 from regulars.domain.instants import to_millis
 from regulars.domain.scores.cohorts import Cohorts, cohorts_of
 from regulars.domain.scores.gates import Reason, gate
 from regulars.domain.scores.history import DAY_MS
 from regulars.domain.scores.lifecycle import Rhythm, rhythm_of
 from regulars.domain.scores.metrics import Metrics, metrics_of
-from regulars.domain.scores.model import AverageBuyer, Kind, ScoreModel
+from regulars.domain.scores.model import AverageBuyer, Holdout, Kind, NightlyFit, ScoreModel
 from regulars.domain.scores.rfm import QUINTILES, TERTILES, RfmCuts, cuts_of
 from regulars.domain.scores.scoring import CHURN_DAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from regulars.adapters.fitting_data import Buyers, Column, Orders, Truth
@@ -29,24 +29,6 @@ if TYPE_CHECKING:
 
 CHURN_MS = CHURN_DAYS * DAY_MS
 _Model = TypeVar("_Model")
-
-
-@dataclass(frozen=True, slots=True)
-class Holdout:
-    """The 90 days that the models were compared on: for each buyer (their number) what the published kind of model,
-    fitted to what lay before, said, and whether they stayed away."""
-
-    buyers: Sequence[int] = ()
-    scores: Sequence[float] = ()
-    stayed_away: Sequence[bool] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NightlyFit:
-    """The model to publish, and the holdout for the bias report (`metrics.bias_report`)."""
-
-    model: ScoreModel
-    holdout: Holdout
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +47,21 @@ class _Comparison:
         if kind is None:
             return Holdout()
         return Holdout(self.buyers.buyer.tolist(), self.scores[kind].tolist(), self.stayed_away.tolist())
+
+
+def fit_people(people: Iterable[tuple[Sequence[tuple[datetime, int]], Iterable[int]]], now: datetime) -> NightlyFit:
+    """`fit_scores` over customers, each as their orders that count, (placed_at, net minor units), oldest first, and the
+    UTC days on which they were seen. The holdout names them by their place in `people`, whoever had no orders counted.
+
+    The days must be such that those before an instant would have been the same had one asked then: a "last seen" that
+    later visits overwrite is none.
+    """
+    builder, places = OrdersBuilder(), []
+    for place, (orders, days) in enumerate(people):
+        if builder.add(orders, days) is not None:
+            places.append(place)
+    night = fit_scores(builder.build(), now)
+    return replace(night, holdout=replace(night.holdout, people=[places[buyer] for buyer in night.holdout.people]))
 
 
 def fit_scores(orders: Orders, now: datetime, *, recency_days: Mapping[int, Sequence[int]] | None = None) -> NightlyFit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from regulars.adapters.fitting import LARGEST_SAMPLE, FitError, fit_bg_nbd, fit_gamma_gamma, sampled
 from regulars.adapters.fitting_churn import features, fit_logistic, no_purchase, no_purchase_logistic
 from regulars.adapters.fitting_data import OrdersBuilder, buyers_at
-from regulars.adapters.fitting_scores import fit_scores
+from regulars.adapters.fitting_scores import fit_people, fit_scores
 from regulars.domain.instants import to_millis
 from regulars.domain.scores.bgnbd import BgNbd
 from regulars.domain.scores.gates import Reason
@@ -134,12 +134,26 @@ def test_a_night_compares_both_models_on_days_that_neither_saw_and_publishes_the
     assert model.population.buyers == 2500
     assert set(model.rfm) == {3, 5}
     assert model.rhythm is not None
-    report = bias_report(zip(("a" if buyer % 2 else "b" for buyer in night.holdout.buyers), night.holdout.scores,
+    report = bias_report(zip(("a" if buyer % 2 else "b" for buyer in night.holdout.people), night.holdout.scores,
                              night.holdout.stayed_away, strict=True))  # fmt: skip
     assert sum(each.n for each in report) == model.metrics[model.churn].n
     assert all(abs(each.gap) < 0.06 for each in report)
     buying, activity = buyers_at(ORDERS, to_millis(END)).one(7)
     assert 0 < (Scorer(model).churn(buying, activity, to_millis(END)) or 0) < 1
+
+
+def test_people_are_fitted_as_their_orders_and_told_of_by_their_place() -> None:
+    """Everybody second here has not bought."""
+    people: list[tuple[list[tuple[datetime, int]], list[int]]] = []
+    for buyer in range(ORDERS.buyers):
+        own = ORDERS.buyer == buyer
+        instants = [START + timedelta(milliseconds=int(at) - to_millis(START)) for at in ORDERS.at[own]]
+        orders = list(zip(instants, map(int, ORDERS.net[own]), strict=True))
+        people += [(orders, [int(day) for day in ORDERS.seen_day[ORDERS.seen_buyer == buyer]]), ([], [1])]
+    night, same = fit_people(people, END), fit_scores(ORDERS, END)
+    assert night.model == same.model
+    assert night.holdout.people == [2 * buyer for buyer in same.holdout.people]
+    assert night.holdout.scores == same.holdout.scores
 
 
 def test_what_came_after_now_changes_nothing() -> None:
@@ -161,7 +175,7 @@ def test_a_small_shop_has_no_model_but_its_cohorts() -> None:
     assert night.model.churn is None
     assert night.model.cohorts is not None
     assert night.model.metrics == {}
-    assert night.holdout.buyers == ()
+    assert night.holdout.people == ()
     buying, activity = buyers_at(ORDERS, to_millis(END)).one(0)
     assert Scorer(night.model).scores(buying, activity, to_millis(END)).churn_from is Kind.COHORT
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -115,3 +115,21 @@ def _logistic(doc: Mapping[str, Any] | None) -> Logistic | None:
         return None
     coefficients = tuple(doc["coefficients"][name] for name in FEATURES)
     return Logistic(doc["intercept"], coefficients, tuple(doc["means"][name] for name in FEATURES))
+
+
+@dataclass(frozen=True, slots=True)
+class Holdout:
+    """The 90 days that the models were compared on: for each buyer of before (by their number) what the published kind
+    of model, fitted to what lay before, said, and whether they stayed away."""
+
+    people: Sequence[int] = ()
+    scores: Sequence[float] = ()
+    stayed_away: Sequence[bool] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NightlyFit:
+    """The model to publish, and the holdout for the bias report (`metrics.bias_report`)."""
+
+    model: ScoreModel
+    holdout: Holdout
