@@ -60,6 +60,13 @@ class FakeView:
         """Of the given orders."""
         return order_totals(self.orders)
 
+    def at(self, field: str, then: datetime) -> Value:  # noqa: ARG002 - nothing here moves
+        """As given."""
+        return self.value(field)
+
+    def changes(self, field: str, bound: float | None, now: datetime) -> datetime | None:
+        """Never."""
+
     def order_rows(self, mark: str | None = None) -> Sequence[OrderRow]:
         """As given, or made of the orders, bought online."""
         made = [OrderRow(at, net, "online", ()) for at, net in self.orders] if mark is None else []

@@ -153,9 +153,7 @@ class World:
         nearby = Neighbourhood(self.store, [node], {}, program.identity)
         members, heads = nearby.members(node), nearby.heads
         fragments = [heads[member].fragment(member) for member in sorted(members)]
-        return customer_of(
-            strongest(members), fragments, plan=program.compiled.plan, currency=program.currency, now=self.clock.now()
-        )
+        return customer_of(strongest(members), fragments, program.compiled.terms, now=self.clock.now())
 
     def state(self, name: str = "ann") -> CustomerState:
         """The state of the customer that a user id resolves to."""

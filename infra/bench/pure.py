@@ -143,9 +143,7 @@ def _cases(by_node: dict[str, list[Fact]], program: CompiledProgram, name: str) 
         before, fact = facts[:last], facts[last]
         fragment = Fragment(profile=fold(Profile(), before, program.plan), orders=_orders(fact.received_at))
         now = before[-1].received_at
-        customer = customer_of(
-            node, [fragment], plan=program.plan, currency=program.currency, now=now, zone=program.zone
-        )
+        customer = customer_of(node, [fragment], program.terms, now=now)
         _, state = step(customer, CustomerState(), (), now=now, program=program)
         cases.append((node, fragment, state, fact))
     return cases
@@ -154,9 +152,7 @@ def _cases(by_node: dict[str, list[Fact]], program: CompiledProgram, name: str) 
 def _step_all(cases: list[_Case], program: CompiledProgram) -> int:
     for node, fragment, state, fact in cases:
         now = fact.received_at + timedelta(seconds=1)
-        customer = customer_of(
-            node, [fragment], plan=program.plan, currency=program.currency, now=fact.received_at, zone=program.zone
-        )
+        customer = customer_of(node, [fragment], program.terms, now=fact.received_at)
         step(customer, state, (fact,), now=now, program=program)
     return len(cases)
 

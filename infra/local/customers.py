@@ -75,9 +75,7 @@ class Customers:
         program = self._programs.current().compiled
         fragments = [heads[node].fragment(node) for node in sorted(members) if node in heads]
         now = SystemClock().now()
-        customer = customer_of(
-            root, fragments, plan=program.plan, currency=program.currency, now=now, zone=program.zone
-        )
+        customer = customer_of(root, fragments, program.terms, now=now)
         stored = heads[root].state if root in heads else None
         sends = sorted(
             (record for node in members if node[0] in "ep" for record in self._ledger.sends(node)),

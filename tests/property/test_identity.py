@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regulars.adapters.items import orders_text, profile_text
-from regulars.domain.customer import Fragment, customer_of
+from regulars.domain.customer import Fragment, Terms, customer_of
 from regulars.domain.event_nodes import SPLIT, nodes_of
 from regulars.domain.events import Event, EventType, Trust, event_id_of
 from regulars.domain.facts import Fact, fact_of, link_fact, others_of
@@ -94,7 +94,7 @@ def customers(fragments: dict[str, Fragment]) -> dict[frozenset[str], tuple[Any,
     links = {node: fragment.profile.links for node, fragment in fragments.items()}
     for root, members in partition(links, IdentityRules()).items():
         parts = [fragments[node] for node in sorted(members)]
-        customer = customer_of(root, parts, plan=PLAN, currency="USD", now=NOW)
+        customer = customer_of(root, parts, Terms(PLAN, "USD"), now=NOW)
         profile = replace(customer.profile, seen={}, links=NO_LINKS)
         consent = customer.consent("email")
         found[members] = (profile_text(profile), orders_text(customer.book), consent and consent.status)

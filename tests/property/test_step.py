@@ -35,7 +35,7 @@ def test_one_evaluation_of_many_facts_equals_many_evaluations(some: list[Event])
     facts = sorted(
         (fact for event in some if (fact := fact_of(event, currency="USD"))), key=lambda fact: fact.received_at
     )
-    nobody = customer_of("u_1", [], plan=PROGRAM.plan, currency="USD", now=START)
+    nobody = customer_of("u_1", [], PROGRAM.terms, now=START)
     _, at_once = step(nobody, CustomerState(), facts, now=END, program=PROGRAM)
     customer, state = nobody, CustomerState()
     for fact in facts:
@@ -49,12 +49,12 @@ def test_one_evaluation_of_many_facts_equals_many_evaluations(some: list[Event])
 @given(distinct_events, events())
 def test_a_fact_of_no_concern_changes_no_verdict(some: list[Event], one_more: Event) -> None:
     """What the engine does not evaluate for could not have changed anything: no band, no membership, no next flip."""
-    nobody = customer_of("u_1", [], plan=PROGRAM.plan, currency="USD", now=START)
-    before = nobody.after([fact for event in some if (fact := fact_of(event, currency="USD"))], PROGRAM.plan)
+    nobody = customer_of("u_1", [], PROGRAM.terms, now=START)
+    before = nobody.after([fact for event in some if (fact := fact_of(event, currency="USD"))])
     fact = fact_of(one_more, currency="USD")
     assert fact is not None
     if not PROGRAM.concerns(fact):
-        after = before.after([fact], PROGRAM.plan)
+        after = before.after([fact])
         assert PROGRAM.evaluate(after, END) == PROGRAM.evaluate(before, END)
         assert after.next_consent_expiry() == before.next_consent_expiry()
 

@@ -19,7 +19,7 @@ from regulars.adapters.aws.customers import DynamoCustomerStore
 from regulars.adapters.aws.lake import S3EventLog
 from regulars.adapters.aws.ledger import DynamoLedger
 from regulars.adapters.aws.program import PARAMETERS_KEY
-from regulars.domain.customer import customer_of
+from regulars.domain.customer import Terms, customer_of
 from regulars.domain.identity import NodeKind, node_id, strongest
 from regulars.domain.links import IdentityRules, partition
 from regulars.domain.plan import FeaturePlan
@@ -90,10 +90,10 @@ def _read(simulation: Simulation) -> _Found:
     heads = dict(DynamoCustomerStore(cloud.client("dynamodb"), cloud.table_name).scan())
     links = {node: head.links for node, head in heads.items()}
     customers: dict[str, tuple[Customer, CustomerState | None]] = {}
-    plan = _plan()
+    terms = Terms(FeaturePlan({"Product Viewed": 7}), "USD")
     for root, members in partition(links, IdentityRules()).items():
         fragments = [heads[member].fragment(member) for member in sorted(members)]
-        customer = customer_of(root, fragments, plan=plan, currency="USD", now=cloud.now)
+        customer = customer_of(root, fragments, terms, now=cloud.now)
         state = heads[root].state
         customers[root] = (customer, state.value if state else None)
     ledger = DynamoLedger(cloud.client("dynamodb"), cloud.table_name)
@@ -129,10 +129,6 @@ def _threshold(cloud: LocalCloud) -> int:
     except ClientError:
         return model.DEFAULT_THRESHOLD
     return int(orjson.loads(answer["Body"].read())["values"]["big_spender_min"])
-
-
-def _plan() -> FeaturePlan:
-    return FeaturePlan({"Product Viewed": 7})
 
 
 def _log(simulation: Simulation, found: _Found) -> Iterator[str]:

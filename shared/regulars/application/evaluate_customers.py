@@ -167,18 +167,9 @@ class EvaluateCustomers:
         rebuilt = _rebuilt(task.members, changes, heads, before)
         if changes and changes[0].rebuilt and all(change.before is not None for change in changes):
             # What was due before the rebuild is decided on what was known then, and is not silent.
-            customer = customer_of(
-                root,
-                _before(task, changes, heads),
-                plan=program.plan,
-                currency=program.currency,
-                now=now,
-                zone=program.zone,
-            )
+            customer = customer_of(root, _before(task, changes, heads), program.terms, now=now)
             before = next_state(customer, before, (), now=now, program=program)
-        customer = customer_of(
-            root, fragments, plan=program.plan, currency=program.currency, now=now, zone=program.zone
-        )
+        customer = customer_of(root, fragments, program.terms, now=now)
         if rebuilt:
             customer, before = step(customer, before, (), now=_start(facts, now), program=program, whole=REBUILD)
         after = next_state(customer, before, facts, now=now, program=program, whole=_whole(whole, task, absorbed))

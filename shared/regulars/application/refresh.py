@@ -108,9 +108,7 @@ def everybody(
     linked: dict[str, Head] = {}
 
     def made(root: str, fragments: list[Fragment], head: Head) -> tuple[Customer, CustomerState]:
-        customer = customer_of(
-            root, fragments, plan=program.plan, currency=program.currency, now=now, zone=program.zone
-        )
+        customer = customer_of(root, fragments, program.terms, now=now)
         return customer, head.state.value if head.state else CustomerState()
 
     for node, head in store.scan():

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 from regulars.domain.consents import Said, in_force
 from regulars.domain.customer_fields import FIELDS, cart_value
+from regulars.domain.customer_scores import Scored, seen_days
 from regulars.domain.facts import CartLine, Fact
 from regulars.domain.identity import NodeKind, node_id
 from regulars.domain.instants import day_number, day_start, to_millis
@@ -19,6 +20,7 @@ from regulars.domain.plan import FeaturePlan
 from regulars.domain.profile import Profile, fold, latest, links_after, merge_consent
 from regulars.domain.profile import merged as profiles_merged
 from regulars.domain.rules.view import OrderRow, Value
+from regulars.domain.scores.scoring import Scorer
 from regulars.domain.statements import GRANTED, ConsentRecord
 from regulars.domain.tallies import Tally
 from regulars.domain.values import value
@@ -35,6 +37,16 @@ class Fragment:
     own: bool = True
 
 
+class Terms(NamedTuple):
+    """What of a program a customer is seen by: what profiles keep, the currency, the calendar's time zone, the models
+    of the scores."""
+
+    plan: FeaturePlan
+    currency: str
+    zone: tzinfo = UTC
+    scorer: Scorer | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where a channel reaches the customer, and the node of that address."""
@@ -46,20 +58,19 @@ class Address:
 class Customer:
     """One customer at `now`; implements the rules' View.
 
-    `currency` is the program's: revenue in other currencies is not counted (orders are); so is `zone`. `churn_band` is
-    set by the engine before the segments are evaluated. Values that are expensive to derive are derived once, when
-    first asked for.
+    Revenue in other currencies than the program's is not counted (orders are). `churn_band` is set by the engine before
+    the segments are evaluated. Values that are expensive to derive are derived once, when first asked for.
     """
 
     __slots__ = (
-        "_fields", "_lines", "_orders", "_said", "_ties", "_totals", "book", "churn_band", "currency", "now", "profile",
-        "root", "zone",
+        "_fields", "_lines", "_orders", "_said", "_scored", "_ties", "_totals", "book", "churn_band", "now", "profile",
+        "root", "terms",
     )  # fmt: skip
 
     root: str
     profile: Profile
     book: OrderBook
-    zone: tzinfo
+    terms: Terms
     churn_band: str | None
 
     def __init__(
@@ -68,41 +79,39 @@ class Customer:
         profile: Profile,
         book: OrderBook,
         *,
-        currency: str,
+        terms: Terms,
         now: datetime,
         said: Said | None = None,
         ties: Mapping[str, Links] | None = None,
-        zone: tzinfo = UTC,
     ) -> None:
         """`said` and `ties`: what each node says about consent, and the links of those that are the customer's own."""
         self.root = root
         self.profile = profile
         self.book = book
-        self.currency = currency
+        self.terms = terms
         self.now = now
-        self.zone = zone
         self.churn_band = None
         self._orders: list[tuple[datetime, int]] | None = None
         self._totals: tuple[list[datetime], list[int]] | None = None
         self._lines: dict[str, CartLine] | None = None
+        self._scored: Scored | None = None
         self._said = said or {}
         self._ties = ties or {}
         self._fields = FIELDS
 
-    def after(self, facts: Sequence[Fact], plan: FeaturePlan) -> Customer:
+    def after(self, facts: Sequence[Fact]) -> Customer:
         """The customer once `facts` are folded in."""
         # A refused order (there are too many) is kept as a bad row by update_customers.
         book, _ = self.book.with_entries([fact.order for fact in facts if fact.order])
         said, ties = _told(self._said, self._ties, facts)
         changed = Customer(
             self.root,
-            fold(self.profile, facts, plan),
+            fold(self.profile, facts, self.terms.plan),
             book,
-            currency=self.currency,
+            terms=self.terms,
             now=self.now,
             said=said,
             ties=ties,
-            zone=self.zone,
         )
         changed.churn_band = self.churn_band
         if book is self.book:
@@ -125,10 +134,25 @@ class Customer:
             return self._counter(rest)
         raise KeyError(field)
 
+    def at(self, field: str, then: datetime) -> Value:
+        """A score at another instant; None without a model."""
+        scored = self._scores()
+        return None if scored is None else scored.at(field, then)
+
+    def changes(self, field: str, bound: float | None, now: datetime) -> datetime | None:
+        """When a score next passes a bound, or a group may change, with nothing happening."""
+        scored = self._scores()
+        return None if scored is None else scored.changes(field, bound, now)
+
+    def _scores(self) -> Scored | None:
+        if self._scored is None and self.terms.scorer is not None:
+            self._scored = Scored(self.terms.scorer, self.orders(), seen_days(self))
+        return self._scored
+
     def orders(self) -> Sequence[tuple[datetime, int]]:
         """(placed_at, net minor units) of the orders that count, oldest first."""
         if self._orders is None:
-            self._orders = sorted(self.book.counted(self.currency))
+            self._orders = sorted(self.book.counted(self.terms.currency))
         return self._orders
 
     def order_totals(self) -> tuple[list[datetime], list[int]]:
@@ -162,7 +186,7 @@ class Customer:
         return self.profile.tallies.get(key)
 
     def _net(self, entry: OrderEntry) -> int:
-        return entry.net_minor if entry.currency == self.currency else 0
+        return entry.net_minor if entry.currency == self.terms.currency else 0
 
     # -- what the engine and the messages need besides
 
@@ -232,20 +256,18 @@ class Customer:
         return getattr(counter, what) if counter else None
 
 
-def customer_of(
-    root: str, fragments: Iterable[Fragment], *, plan: FeaturePlan, currency: str, now: datetime, zone: tzinfo = UTC
-) -> Customer:
+def customer_of(root: str, fragments: Iterable[Fragment], terms: Terms, *, now: datetime) -> Customer:
     """The customer made of its nodes' fragments, whatever their order."""
     profile, book = None, OrderBook()
     said: Said = {}
     ties: dict[str, Links] = {}
     for fragment in fragments:
-        profile = fragment.profile if profile is None else profiles_merged(profile, fragment.profile, plan)
+        profile = fragment.profile if profile is None else profiles_merged(profile, fragment.profile, terms.plan)
         book = book.merged(fragment.orders)
         said.update(((fragment.node, channel), record) for channel, record in fragment.profile.consents.items())
         if fragment.own:
             ties[fragment.node] = fragment.profile.links
-    return Customer(root, profile or Profile(), book, currency=currency, now=now, said=said, ties=ties, zone=zone)
+    return Customer(root, profile or Profile(), book, terms=terms, now=now, said=said, ties=ties)
 
 
 def _told(said: Said, ties: Mapping[str, Links], facts: Sequence[Fact]) -> tuple[Said, Mapping[str, Links]]:
@@ -288,7 +310,7 @@ def template_variables(customer: Customer) -> dict[str, Any]:
         }
     return {
         "first_name": traits.get("first_name") or traits.get("firstName"),
-        "currency": customer.currency,
+        "currency": customer.terms.currency,
         "cart": cart,
         "orders_count": len(customer.orders()),
         "days_since_last_order": (customer.now - last).days if isinstance(last, datetime) else None,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from regulars.domain.customer_scores import SCORE_FIELDS
 from regulars.domain.rules.fields import MONTHS, WEEKDAYS
 from regulars.domain.rules.view import Value
 from regulars.domain.surveys import SurveyKind, nps_group
@@ -121,7 +122,7 @@ def _usual(said: Iterable[Any], *, at_least: int = 1) -> Any:
 
 def _placed(customer: Customer) -> list[datetime]:
     """The instants of the orders that count, on the shop's own clock."""
-    return [placed.astimezone(customer.zone) for placed, _ in customer.orders()]
+    return [placed.astimezone(customer.terms.zone) for placed, _ in customer.orders()]
 
 
 def _weekday(customer: Customer) -> Value:
@@ -159,6 +160,10 @@ def _category(customer: Customer) -> Value:
     return usual
 
 
+def _score(field: str) -> Getter:
+    return lambda customer: customer.at(field, customer.now)
+
+
 FIELDS: Mapping[str, Getter] = {
     "orders.count": lambda customer: len(customer.orders()),
     "orders.revenue": _revenue,
@@ -173,6 +178,7 @@ FIELDS: Mapping[str, Getter] = {
     "orders.store_share": _share(lambda entry: entry.channel == "store"),
     "orders.category": _category,
     "orders.categories": lambda customer: tuple(sorted(set(_categories(customer)))) or None,
+    **{field: _score(field) for field in SCORE_FIELDS},
     "geo.country": _trait("address_country"),
     "geo.region": _trait("address_region"),
     "geo.city": _trait("address_city"),

@@ -127,7 +127,7 @@ class _Run:
     def folded(self) -> Customer:
         """The customer with everything that was taken in."""
         if self._waiting:
-            self.customer = self.customer.after(self._waiting, self.program.plan)
+            self.customer = self.customer.after(self._waiting)
             self._waiting = []
         return self.customer
 

@@ -15,6 +15,7 @@ from regulars.domain.percentile import nearest_rank
 from regulars.domain.rules.aggregates import Measure
 from regulars.domain.rules.nodes import Node
 from regulars.domain.rules.operands import ParameterRef, amount_of, context_of
+from regulars.domain.scores.model import ScoreModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class ProgramParameters:
 
     `values` are minor units of the program's currency, or numbers, by parameter name. `program` is the version of the
     program that they make; `announced` the one for which everybody was last looked through. `parts` (FeaturePlan.parts)
-    is what profiles are known to keep of the whole log; None while nobody has said.
+    is what profiles are known to keep of the whole log; None while nobody has said. `scores`: the models as last
+    fitted.
     """
 
     version: int = 0
@@ -32,6 +34,7 @@ class ProgramParameters:
     program: str | None = None
     announced: str | None = None
     parts: Mapping[str, int] | None = None
+    scores: ScoreModel | None = None
 
 
 def parameters_to_doc(parameters: ProgramParameters) -> dict[str, Any]:
@@ -44,6 +47,8 @@ def parameters_to_doc(parameters: ProgramParameters) -> dict[str, Any]:
             doc[name] = version
     if parameters.parts is not None:
         doc["parts"] = dict(sorted(parameters.parts.items()))
+    if parameters.scores is not None:
+        doc["scores"] = parameters.scores.to_doc()
     return doc
 
 
@@ -57,6 +62,7 @@ def parameters_from_doc(doc: Mapping[str, Any]) -> ProgramParameters:
         doc.get("program"),
         doc.get("announced"),
         doc.get("parts"),
+        ScoreModel.from_doc(doc["scores"]) if "scores" in doc else None,
     )
 
 

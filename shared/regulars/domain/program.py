@@ -12,20 +12,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from regulars.domain.customer import Terms
 from regulars.domain.facts import Fact
 from regulars.domain.links import IdentityRules
 from regulars.domain.parameters import ParameterDefinition, ProgramParameters
 from regulars.domain.plan import FeaturePlan, lacking, plan_of_rules
+from regulars.domain.rules.aggregates import Measure
 from regulars.domain.rules.compile import Facts, Setting, measured
 from regulars.domain.rules.describe import described
 from regulars.domain.rules.durations import LONGEST, parse_duration
 from regulars.domain.rules.evaluate import CHURN_BAND, Evaluation, Evaluator
 from regulars.domain.rules.explain import Scene, Trace, explained
 from regulars.domain.rules.nodes import Duration, Node
-from regulars.domain.rules.reads import Concern, segments_in
+from regulars.domain.rules.reads import SCORES, Concern, reads, segments_in
 from regulars.domain.rules.tree import Rule
 from regulars.domain.rules.view import View
 from regulars.domain.rules.windows import zone_of
+from regulars.domain.scores.scoring import Scorer
 from regulars.domain.sends import Channel
 
 __all__ = [
@@ -145,7 +148,15 @@ class Program:
     def version(self) -> str:
         """16 hex digits, the first 10 of them the rules', the others over the values in force: a refresh that changes
         no value keeps the version."""
-        return self.rules_version + _digest(str(sorted(self.values.items())), 6)
+        values: Any = sorted(self.values.items())
+        if self.reads_scores and self.parameters.scores is not None:
+            values = [values, self.parameters.scores.fitted_at]
+        return self.rules_version + _digest(str(values), 6)
+
+    @cached_property
+    def reads_scores(self) -> bool:
+        """Whether a rule looks at predictions, RFM or the lifecycle: then new models are new values."""
+        return any(SCORES in reads(rule) for rule in _rules(self) if not isinstance(rule, Measure))
 
     @cached_property
     def waiting(self) -> frozenset[str]:
@@ -210,7 +221,8 @@ class CompiledProgram:
         self.program = program
         self.version = program.version
         self.currency = program.currency
-        self.zone = program.zone
+        self.scorer = Scorer(program.parameters.scores) if program.parameters.scores else None
+        self.terms = Terms(program.plan, program.currency, program.zone, self.scorer)
         self.frequency_cap = program.frequency_cap
         self.cap_window = program.frequency_cap.within if program.frequency_cap else NO_WAIT
         self.plan = program.plan

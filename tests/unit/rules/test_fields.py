@@ -6,14 +6,20 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from regulars.domain.customer import Customer
+from regulars.domain.customer import Customer, Terms
 from regulars.domain.facts import CartLine
 from regulars.domain.orders import OrderBook, OrderEntry
+from regulars.domain.plan import NO_PLAN
 from regulars.domain.profile import Cart, Counter, Profile, Trait
 from regulars.domain.rules.fields import FIELDS, Kind, event_of, field_kind
+from regulars.domain.scores.history import DAY_MS
+from regulars.domain.scores.lifecycle import Rhythm
+from regulars.domain.scores.rfm import QUINTILES, TERTILES, cuts_of
+from regulars.domain.scores.scoring import Scorer
 from regulars.domain.statements import ConsentRecord
 from regulars.domain.surveys import SurveyKind
 from tests.rule_samples import DAY, NOON
+from tests.unit.scores.samples import model_of
 
 TYPES: dict[Kind, type] = {
     Kind.NUMBER: int,
@@ -25,7 +31,11 @@ TYPES: dict[Kind, type] = {
     Kind.TEXT: str,
     Kind.TEXTS: tuple,
     Kind.RATIO: float,
+    Kind.DECIMAL: int,
 }
+RHYTHM = Rhythm(30 * DAY_MS, 90 * DAY_MS, 14 * DAY_MS)
+MODEL = model_of(rfm={levels: cuts_of(levels, [1], [1], [1]) for levels in (TERTILES, QUINTILES)}, rhythm=RHYTHM)
+TERMS = Terms(NO_PLAN, "EUR", scorer=Scorer(MODEL))
 EVENT_FIELDS = ("events.Product Viewed.count", "events.Product Viewed.first_at", "events.Product Viewed.last_at")
 
 
@@ -46,7 +56,7 @@ def somebody() -> Customer:
         for n in (1, 2)
     }
     said = {("u_1", channel): ConsentRecord(channel, "granted", NOON, "web") for channel in ("email", "sms")}
-    customer = Customer("u_1", profile, OrderBook(entries), currency="EUR", now=NOON, said=said)
+    customer = Customer("u_1", profile, OrderBook(entries), terms=TERMS, now=NOON, said=said)
     customer.churn_band = "low"
     return customer
 
@@ -57,10 +67,11 @@ def test_a_customer_knows_every_field_as_the_kind_that_it_is(field: str) -> None
 
 
 def test_nobody_lacks_no_field() -> None:
-    nobody = Customer("u_1", Profile(), OrderBook(), currency="EUR", now=NOON)
+    nobody = Customer("u_1", Profile(), OrderBook(), terms=TERMS, now=NOON)
     present = {field for field in (*FIELDS, *EVENT_FIELDS) if nobody.value(field) is not None}
     counts = {"orders.count", "orders.revenue", "cart.value", "events.Product Viewed.count"}
-    assert present == counts | {"cart.open", "reachable.email", "reachable.sms"}
+    always = {"cart.open", "reachable.email", "reachable.sms", "lifecycle.stage", "rfm.shopify_group"}
+    assert present == counts | always
 
 
 @pytest.mark.parametrize(

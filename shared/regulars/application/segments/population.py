@@ -58,7 +58,7 @@ def _person(  # noqa: PLR0917 - what a customer is made of
         addresses.intersection(other for node in nodes for other in heads[node].links.known) if addresses else addresses
     )
     fragments = fragments_of(nodes, near, heads)
-    customer = customer_of(root, fragments, plan=program.plan, currency=program.currency, now=now, zone=program.zone)
+    customer = customer_of(root, fragments, program.terms, now=now)
     state = heads[root].state
     return Person(customer, nodes, state.value if state else None)
 

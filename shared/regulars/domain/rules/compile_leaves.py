@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,11 +20,12 @@ from regulars.domain.rules.compiling import (
     combined,
     compiled,
 )
-from regulars.domain.rules.fields import TIMED, Kind, field_kind
+from regulars.domain.rules.fields import MOVING, MOVING_NUMBERS, TIMED, Kind, field_kind
 from regulars.domain.rules.leaves import SHARES, Compare, InSegment, Multiple, RandomShare, Since
 from regulars.domain.rules.operands import FieldRef
 from regulars.domain.rules.times import instant_in
 from regulars.domain.rules.tree import All, AnyOf, Not
+from regulars.domain.rules.windows import FOREVER
 
 _SECOND = timedelta(seconds=1)
 _DATES = TIMED | {"before", "after"}
@@ -61,7 +63,9 @@ def _(rule: Compare, setting: Setting) -> Compiled:
     tests = TRAIT_TESTS if kind is Kind.TRAIT else TESTS
     parts: list[Compiled] = []
     for operator, operand in rule.operations():
-        if operator in TIMED:
+        if rule.field in MOVING and operator != "exists" and not isinstance(operand, FieldRef):
+            parts.append(_moving(rule.field, operator, setting.resolved(operand)))
+        elif operator in TIMED:
             parts.append(_timed(rule.field, operator, operand))
         elif isinstance(operand, FieldRef):
             parts.append(_beside(rule.field, tests[operator], operand.field, as_date=_is_date(kind, operator)))
@@ -90,6 +94,28 @@ def comparison(field: str, test: Callable[[Any, Any], bool], operand: Any) -> Co
         return HOLDS if test(facts[field], operand) else FAILS
 
     return run
+
+
+def _moving(field: str, operator: str, operand: Any) -> Compiled:
+    """A field that time moves, which says itself when it passes a bound."""
+    test = TESTS[operator]
+    bounds = _bounds(field, operator, operand) if field in MOVING_NUMBERS else [None]
+
+    def run(facts: Facts, now: datetime) -> Verdict:
+        view = facts.view
+        edges = [edge for bound in bounds if (edge := view.changes(field, bound, now)) is not None]
+        return test(view.at(field, now), operand), min(edges, default=FOREVER)
+
+    return run
+
+
+def _bounds(field: str, operator: str, operand: Any) -> list[float | None]:
+    """The values whose being reached decides: `above` is to reach the next one."""
+    low, high = operand if operator == "between" else (operand, operand)
+    following = math.nextafter(high, math.inf) if field_kind(field) is Kind.RATIO else high + 1
+    if operator in {"at_least", "below"}:
+        return [low]
+    return [following] if operator in {"above", "at_most"} else [low, following]
 
 
 def _dated(field: str, test: Callable[[Any, Any], bool], operand: Any) -> Compiled:

@@ -6,6 +6,9 @@ import re
 from difflib import get_close_matches
 from enum import StrEnum
 
+from regulars.domain.scores import scoring
+from regulars.domain.scores.lifecycle import Frequency, Stage
+from regulars.domain.scores.rfm import KLAVIYO_GROUPS, SHOPIFY_GROUPS
 from regulars.domain.surveys import SurveyKind, nps_group
 
 
@@ -55,6 +58,18 @@ FIELDS: dict[str, Kind] = {
     "orders.store_share": Kind.RATIO,
     "orders.category": Kind.TEXT,
     "orders.categories": Kind.TEXTS,
+    "scores.churn_probability": Kind.RATIO,
+    "scores.predicted_number_of_orders": Kind.DECIMAL,
+    "scores.predicted_clv": Kind.MONEY,
+    "scores.total_clv": Kind.MONEY,
+    "scores.expected_date_of_next_order": Kind.INSTANT,
+    "rfm.recency": Kind.NUMBER,
+    "rfm.frequency": Kind.NUMBER,
+    "rfm.monetary": Kind.NUMBER,
+    "rfm.klaviyo_group": Kind.CHOICE,
+    "rfm.shopify_group": Kind.CHOICE,
+    "lifecycle.stage": Kind.CHOICE,
+    "lifecycle.frequency": Kind.CHOICE,
     "geo.country": Kind.TEXT,
     "geo.region": Kind.TEXT,
     "geo.city": Kind.TEXT,
@@ -69,7 +84,14 @@ MONTHS = (
     "december",
 )  # fmt: skip
 CONSENT_VALUES = frozenset({"granted", "denied"})
+MOVING_NUMBERS = frozenset(f"scores.{name}" for name in scoring.MOVING)
+MOVING = MOVING_NUMBERS | {"rfm.recency", "rfm.klaviyo_group", "rfm.shopify_group", "lifecycle.stage"}
+"""Fields whose value time alone changes."""
 CHOICES = {
+    "rfm.klaviyo_group": frozenset(KLAVIYO_GROUPS),
+    "rfm.shopify_group": frozenset(SHOPIFY_GROUPS),
+    "lifecycle.stage": frozenset(stage.value for stage in Stage),
+    "lifecycle.frequency": frozenset(frequency.value for frequency in Frequency),
     "consent.email": CONSENT_VALUES,
     "consent.sms": CONSENT_VALUES,
     "orders.weekday": frozenset(WEEKDAYS),

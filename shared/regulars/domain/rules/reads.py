@@ -14,6 +14,7 @@ from regulars.domain.rules.sequences import Sequence
 from regulars.domain.rules.tree import All, AnyOf, Not
 
 ORDER_FACTS, CART, ACTIVITY, CONTACT, TRAITS = "orders", "cart", "activity", "contact", "traits"
+SCORES = "scores"
 _HEADS = {
     "orders": ORDER_FACTS,
     "cart": CART,
@@ -24,6 +25,9 @@ _HEADS = {
     "reachable": CONTACT,
     "traits": TRAITS,
     "geo": TRAITS,
+    "scores": SCORES,
+    "rfm": SCORES,
+    "lifecycle": SCORES,
     "survey": TRAITS,
 }
 _DECIDED = "churn_band"  # the engine's own verdict; the rules of the bands are read in its stead
@@ -111,10 +115,10 @@ class Concern:
 
     def __init__(self, rules: Iterable[object]) -> None:
         self._reads = frozenset(part for rule in rules for part in reads(rule))
-        self._activity = ACTIVITY in self._reads
+        self._activity = not self._reads.isdisjoint((ACTIVITY, SCORES))
         self._cart = CART in self._reads
         self._traits = TRAITS in self._reads
-        self._orders = not self._reads.isdisjoint((ORDER_FACTS, CART, ACTIVITY))
+        self._orders = not self._reads.isdisjoint((ORDER_FACTS, CART, ACTIVITY, SCORES))
         self._events = frozenset(part.removeprefix("event ") for part in self._reads if part.startswith("event "))
 
     def __call__(self, fact: Fact) -> bool:

@@ -43,6 +43,13 @@ class View(Protocol):
     def root(self) -> str:
         """The customer's id."""
 
+    def at(self, field: str, then: datetime) -> Value:
+        """The value of a field that time moves (fields.MOVING), at an instant, with nothing happening until then."""
+
+    def changes(self, field: str, bound: float | None, now: datetime) -> datetime | None:
+        """The first instant after `now` at which `field >= bound` changes with nothing happening; with no bound, at
+        which the field may have another value. None: never."""
+
     def order_totals(self) -> OrderTotals:
         """Placed-at instants, ascending, and running net sums in minor units; the sums start with 0, so one longer."""
 

@@ -1,0 +1,136 @@
+"""A customer's scores as fields of the rules: what they are at an instant, and when time alone will change them.
+
+The models and their formulas are in `domain/scores` (docs/scores.md); here they meet a customer's orders.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from regulars.domain.instants import day_number, from_millis, to_millis
+from regulars.domain.rules.numbers import THOUSAND
+from regulars.domain.scores.history import Activity, Buying, activity_of, buying_of
+from regulars.domain.scores.lifecycle import Stage
+from regulars.domain.scores.rfm import QUINTILES, TERTILES, klaviyo_group, next_group_change, shopify_group
+
+if TYPE_CHECKING:
+    from regulars.domain.customer import Customer
+    from regulars.domain.rules.view import Value
+    from regulars.domain.scores.scoring import Scorer
+
+_ORDERS = "scores.predicted_number_of_orders"
+_Group = Callable[["Scorer", Buying | None, int], "Value"]
+
+
+class Scored:
+    """One customer's scores under one model."""
+
+    __slots__ = ("_activity", "_buying", "_scorer")
+
+    def __init__(self, scorer: Scorer, orders: Sequence[tuple[datetime, int]], days: Sequence[int]) -> None:
+        """`orders` that count, oldest first; `days`: UTC days on which the customer was seen."""
+        self._scorer = scorer
+        self._buying: Buying | None = buying_of(orders)
+        self._activity: Activity | None = activity_of(days)
+
+    def at(self, field: str, then: datetime) -> Value:
+        """A field of SCORE_FIELDS at an instant; None where there is no such score. Raises KeyError on another."""
+        now, scorer = to_millis(then), self._scorer
+        if field == "scores.churn_probability":
+            return scorer.churn(self._buying, self._activity, now)
+        return SCORE_FIELDS[field](scorer, self._buying, now)
+
+    def changes(self, field: str, bound: float | None, now: datetime) -> datetime | None:
+        """The first instant after `now` at which `field >= bound` changes with nothing happening; of a group (`bound`
+        None) when it may become another. None: never."""
+        start = to_millis(now)
+        kind, _, score = field.partition(".")
+        if kind == "scores" and bound is not None:
+            limit = bound / THOUSAND if field == _ORDERS else bound
+            at = self._scorer.next_change(score, limit, self._buying, self._activity, start)
+        else:
+            at = self._group_changes(field, start)
+        return None if at is None else from_millis(at)
+
+    def _group_changes(self, field: str, now: int) -> int | None:
+        model, buying = self._scorer.model, self._buying
+        if field == "lifecycle.stage":
+            return model.rhythm.next_change(buying, now) if model.rhythm else None
+        cuts = model.rfm.get(TERTILES if field == "rfm.klaviyo_group" else QUINTILES)
+        if buying is None or cuts is None:
+            return None
+        return cuts.next_change(buying, now) if field == "rfm.recency" else next_group_change(cuts, buying, now)
+
+
+def _predicted_orders(scorer: Scorer, buying: Buying | None, now: int) -> Value:
+    """In thousandths. Rounded down, a bound is reached exactly when the score reaches it."""
+    orders = scorer.predicted_orders(buying, now)
+    return None if orders is None else math.floor(orders * THOUSAND)
+
+
+def _expected_next(scorer: Scorer, buying: Buying | None, _now: int) -> Value:
+    at = scorer.expected_next(buying)
+    return None if at is None else from_millis(at)
+
+
+def _rfm(name: str) -> _Group:
+    def score(scorer: Scorer, buying: Buying | None, now: int) -> Value:
+        cuts = scorer.model.rfm.get(QUINTILES)
+        found: Value = getattr(cuts.scores(buying, now), name) if cuts and buying else None
+        return found
+
+    return score
+
+
+def _klaviyo(scorer: Scorer, buying: Buying | None, now: int) -> Value:
+    cuts = scorer.model.rfm.get(TERTILES)
+    return klaviyo_group(cuts.scores(buying, now)) if cuts and buying else None
+
+
+def _shopify(scorer: Scorer, buying: Buying | None, now: int) -> Value:
+    cuts = scorer.model.rfm.get(QUINTILES)
+    if buying is None:
+        return shopify_group(None)
+    return shopify_group(cuts.scores(buying, now)) if cuts else None
+
+
+def _stage(scorer: Scorer, buying: Buying | None, now: int) -> Value:
+    if buying is None:
+        return Stage.PROSPECT.value
+    return scorer.model.rhythm.stage(buying, now).value if scorer.model.rhythm else None
+
+
+def _frequency(scorer: Scorer, buying: Buying | None, _now: int) -> Value:
+    found = scorer.model.rhythm.frequency(buying) if scorer.model.rhythm else None
+    return found.value if found else None
+
+
+SCORE_FIELDS: Mapping[str, _Group] = {
+    "scores.churn_probability": lambda scorer, buying, now: scorer.churn(buying, None, now),
+    _ORDERS: _predicted_orders,
+    "scores.predicted_clv": lambda scorer, buying, now: scorer.predicted_value(buying, now),
+    "scores.total_clv": lambda scorer, buying, now: scorer.total_value(buying, now),
+    "scores.expected_date_of_next_order": _expected_next,
+    "rfm.recency": _rfm("recency"),
+    "rfm.frequency": _rfm("frequency"),
+    "rfm.monetary": _rfm("monetary"),
+    "rfm.klaviyo_group": _klaviyo,
+    "rfm.shopify_group": _shopify,
+    "lifecycle.stage": _stage,
+    "lifecycle.frequency": _frequency,
+}
+"""The value by field. (Of the churn probability also the activity matters, which `Scored` knows.)"""
+
+
+def seen_days(customer: Customer) -> list[int]:
+    """UTC days on which a customer is known to have been seen: of orders, of events that rules count by the day, and
+    the last one."""
+    days = {day_number(placed) for placed, _ in customer.orders()}
+    for counter in customer.profile.counters.values():
+        days.update(counter.days)
+    if customer.profile.last_seen is not None:
+        days.add(day_number(customer.profile.last_seen))
+    return sorted(days)
