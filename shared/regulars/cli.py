@@ -13,6 +13,7 @@ from regulars.cli_import import import_command
 from regulars.cli_options import BUCKET, DAYS, STACK, TABLE, node_argument, trouble
 from regulars.cli_products import products
 from regulars.cli_quality import quality
+from regulars.cli_segments import segments
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -29,6 +30,7 @@ main.add_command(identity)
 main.add_command(import_command)
 main.add_command(products)
 main.add_command(quality)
+main.add_command(segments)
 
 
 @main.command("replay-bad")

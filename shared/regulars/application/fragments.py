@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from regulars.domain.customer import Fragment
 from regulars.domain.profile import Profile
-from regulars.domain.statements import DENIED
+from regulars.domain.refusals import refusals_of
 
 if TYPE_CHECKING:
     from regulars.domain.stored import Head
@@ -25,13 +25,8 @@ def shared_fragments(members: Iterable[str], addresses: frozenset[str], heads: M
     if not addresses:  # as mostly; else all profiles would be read for their links alone
         return []
     linked = {other for node in members for other in heads[node].links.known}
-    return [Fragment(_refusals(heads[node]), node=node, own=False) for node in sorted(addresses & linked)]
-
-
-def _refusals(head: Head) -> Profile:
-    """What a shared address says for everybody who has it: that it is dead, or wants nothing more."""
-    if head.profile is None:
-        return Profile()
-    said = head.profile.value
-    denied = {channel: record for channel, record in said.consents.items() if record.status == DENIED}
-    return Profile(consents=denied, suppressed=dict(said.suppressed))
+    shared = {node: heads[node].profile for node in sorted(addresses & linked)}
+    return [
+        Fragment(refusals_of(stored.value) if stored else Profile(), node=node, own=False)
+        for node, stored in shared.items()
+    ]

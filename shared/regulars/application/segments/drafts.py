@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from regulars.domain.plan import lacking
+
 if TYPE_CHECKING:
     from regulars.application.segments.population import Found, Population
     from regulars.domain.definitions import Basis
@@ -44,7 +46,9 @@ class PreviewSegment:
         basis, now = self._basis(), self._now()
         basis.with_draft(name, raw, now=now)
         program, other = basis.beside(name, raw, now=now)
-        found = self._population.find(program, name, sample=sample)
+        # What waits for the log to be filled in is tried out all the same, on what there is.
+        everything = replace(program, parameters=replace(program.parameters, parts=None))
+        found = self._population.find(everything, name, sample=sample)
         stays = found.both.get(other)
         return Preview(
             name=name,
@@ -53,7 +57,7 @@ class PreviewSegment:
             stays=stays,
             enters=None if stays is None else found.size - stays,
             leaves=None if stays is None else found.sizes[other] - stays,
-            unfilled=lacking(basis.program(), program),
+            unfilled=unfilled(basis, program),
             seconds=time.monotonic() - started,
         )
 
@@ -62,10 +66,13 @@ def _without(counts: Mapping[str, int], name: str) -> dict[str, int]:
     return {key: count for key, count in counts.items() if key != name}
 
 
-def lacking(present: Program, wanted: Program) -> tuple[str, ...]:
-    """What profiles under `present` do not keep, or not as far back, and `wanted` looks at."""
-    kept, features = present.plan.parts(), wanted.plan.features
-    new = [name for name, days in wanted.plan.parts().items() if kept.get(name, -1) < days]
+def unfilled(basis: Basis, wanted: Program) -> tuple[str, ...]:
+    """What `wanted` looks at and profiles do not keep of the whole log yet, in an operator's words."""
+    kept = basis.parameters.parts
+    if kept is None:  # nobody has said: then what the program in force asks for
+        kept = basis.program().plan.parts()
+    features = wanted.plan.features
+    new = lacking(wanted.plan.parts(), kept)
     return tuple(sorted({f"some {features[name].event}" if name in features else name for name in new}))
 
 

@@ -25,7 +25,7 @@ UNKNOWN_CUSTOMER = "unknown_customer"
 class Explained:
     """A segment and a customer as of `at`: what the rule says now (`why`, with `until` wherever time alone may change
     it), and what was decided (`membership`, absent where the customer is not in; `decided_under` which program version,
-    absent where nobody ever decided). `pending`: the two differ, so an evaluation is on its way."""
+    absent where nobody ever decided). `waits`: nobody enters or leaves before the log is filled in for the rule."""
 
     customer: str
     segment: str
@@ -35,6 +35,7 @@ class Explained:
     program_version: str
     membership: Membership | None
     decided_under: str | None
+    waits: bool
 
     @property
     def holds(self) -> bool:
@@ -43,8 +44,8 @@ class Explained:
 
     @property
     def pending(self) -> bool:
-        """Whether what was decided is not what the rule says now."""
-        return self.holds != (self.membership is not None) or self.decided_under != self.program_version
+        """Whether what was decided is not what the rule says now: an evaluation is on its way."""
+        return self.holds != (self.membership is not None)
 
 
 class ExplainSegment:
@@ -70,10 +71,8 @@ class ExplainSegment:
         customer = customer_of(
             root,
             fragments_of(members, nearby.addresses - members, nearby.heads),
-            plan=compiled.plan,
-            currency=compiled.currency,
+            compiled.terms,
             now=now,
-            zone=compiled.zone,
         )
         stored = nearby.heads[root].state
         state = stored.value if stored else CustomerState()
@@ -86,6 +85,7 @@ class ExplainSegment:
             program_version=compiled.version,
             membership=state.memberships.get(segment),
             decided_under=state.program_version,
+            waits=segment in program.waiting,
         )
 
 
@@ -110,4 +110,5 @@ def explained_doc(found: Explained) -> dict[str, Any]:
         },
         "decided_under": found.decided_under,
         "pending": found.pending,
+        "waits": found.waits,
     }

@@ -1,0 +1,278 @@
+"""Replay: what the engine would have decided of a few people, from all facts of the log about them.
+
+The facts come in the order in which they were received, each is folded into its node, and the customers that the nodes
+make at that moment take their steps (`engine.step`), joined and parted as the live evaluation does it
+(application/evaluate_customers.py). So who was in a segment when is what the live run decided, or would have.
+
+History that was imported happened when it says, not when it was imported: its facts count as received when they
+happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import NamedTuple
+
+from regulars.domain.customer import Customer, Fragment, customer_of
+from regulars.domain.engine import MERGE, SPLIT, step
+from regulars.domain.facts import Fact, link_fact, others_of, told_to_all
+from regulars.domain.identity import strongest
+from regulars.domain.instants import from_millis
+from regulars.domain.links import Links, component, says_more
+from regulars.domain.orders import OrderBook
+from regulars.domain.profile import Profile, fold, links_after
+from regulars.domain.program import CompiledProgram
+from regulars.domain.refusals import refusals_of
+from regulars.domain.state import CustomerState, OutboxEntry, OutboxKind, revived, states_merged, tombstone
+
+MOST_AT_ONCE = 100
+"""Facts that a customer takes in one step: fewer than what `step` would take as a whole."""
+_ENTERED, _EXITED = "Segment Entered", "Segment Exited"
+
+
+class Move(NamedTuple):
+    """A customer entered a segment (1) or left it (-1); or was one with another member, so that there are fewer without
+    anybody's leaving (`merged`, -1 for each)."""
+
+    at: datetime
+    customer: str
+    segment: str
+    change: int
+    merged: bool = False
+
+
+def as_received(fact: Fact) -> Fact:
+    """A fact with the instant from which on it is taken to be known."""
+    return replace(fact, received_at=fact.at, imported=False) if fact.imported else fact
+
+
+@dataclass(slots=True)
+class _Node:
+    """One identifier: its fold, what is to be folded in yet, and its links, which are always up to date."""
+
+    profile: Profile = field(default_factory=Profile)
+    book: OrderBook = field(default_factory=OrderBook)
+    waiting: list[Fact] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+
+    def fold(self, program: CompiledProgram) -> None:
+        """Fold in what waits."""
+        if self.waiting:
+            self.book, _ = self.book.with_entries([fact.order for fact in self.waiting if fact.order])
+            self.profile = fold(self.profile, self.waiting, program.plan)
+            self.waiting = []
+
+
+@dataclass(slots=True)
+class _Live:
+    """A customer between two steps, and the facts that it takes in the next one."""
+
+    members: frozenset[str]
+    customer: Customer | None = None
+    queue: list[Fact] = field(default_factory=list)
+
+
+class Replay:
+    """People whom some link ever joined, or who might have been one: nobody outside matters to them. `tell` hears every
+    move, those of one customer in order."""
+
+    def __init__(self, program: CompiledProgram, tell: Callable[[Move], None]) -> None:
+        self._program = program
+        self._tell = tell
+        self._nodes: dict[str, _Node] = {}
+        self._neighbours: dict[str, frozenset[str]] = {}
+        self._members: dict[str, frozenset[str]] = {}
+        self._live: dict[str, _Live] = {}
+        self.states: dict[str, CustomerState] = {}
+
+    def run(self, facts: Iterable[tuple[str, Fact]], until: datetime) -> None:
+        """Take (home, fact) pairs, as `as_received` gives them, in whatever order; then let time pass up to `until`."""
+        for home, fact in sorted(facts, key=lambda pair: (pair[1].received_at, pair[1].id)):
+            self._take(home, fact)
+        for root in list(self._live):
+            self._flush(root)
+        for root in sorted({strongest(self._members_of(name)) for name in self._nodes}):
+            members = self._members_of(root)
+            live = self._live.get(root)
+            customer = live.customer if live and live.members == members else None
+            self._step(root, members, (), now=until, customer=customer)
+
+    def _take(self, home: str, fact: Fact) -> None:
+        node = self._node(home)
+        if not fact.is_idempotent:
+            if fact.id in node.ids:
+                return
+            node.ids.add(fact.id)
+        told = {other: link_fact(fact, home) for other in others_of(fact) if _is_told(fact, other, node.profile.links)}
+        if told:
+            self._join({home: fact, **told}, fact.received_at)
+            return
+        live = self._live_of(home)
+        node.waiting.append(fact)
+        if live.customer is None or live.queue or self._program.concerns(fact):
+            live.queue.append(replace(fact, node=home) if fact.consents or fact.links else fact)
+        if len(live.queue) >= MOST_AT_ONCE:
+            self._flush(strongest(live.members))
+
+    def _node(self, name: str) -> _Node:
+        node = self._nodes.get(name)
+        if node is None:
+            node = self._nodes[name] = _Node()
+            self._neighbours[name] = frozenset()
+        return node
+
+    def _live_of(self, name: str) -> _Live:
+        members = self._members_of(name)
+        root = strongest(members)
+        live = self._live.get(root)
+        if live is None or live.members != members:
+            live = self._live[root] = _Live(members)
+        return live
+
+    def _members_of(self, name: str) -> frozenset[str]:
+        found = self._members.get(name)
+        if found is None:
+            found, _ = component(name, self._neighbours)
+            self._members.update(dict.fromkeys(found, found))
+        return found
+
+    def _join(self, told: Mapping[str, Fact], now: datetime) -> None:
+        """Take an event that tells several nodes of each other, or of consent; whoever is parted is looked at, too."""
+        for name in told:
+            self._node(name)
+        fresh = self._fresh(told)
+        concerned = set(told).union(*(theirs | self._neighbours[name] for name, theirs in fresh.items()))
+        for name in concerned:
+            self._node(name)
+        self._settle(concerned, now)
+        gone = self._rewire(fresh, concerned)
+        tasks: dict[str, list[Fact]] = {}
+        for name, fact in told.items():
+            self._nodes[name].fold(self._program)
+            tasks.setdefault(strongest(self._members_of(name)), []).append(replace(fact, node=name))
+        parted = {strongest(self._members_of(name)) for name in gone}
+        for root in sorted(tasks.keys() | parted):
+            facts = sorted(tasks.get(root, ()), key=lambda fact: (fact.received_at, fact.id))
+            self._step(root, self._members_of(root), facts, now=now, whole=SPLIT if root in parted else None)
+            self._live.pop(root, None)
+        for name, fact in told.items():
+            self._nodes[name].waiting.append(fact)
+            self._nodes[name].fold(self._program)
+
+    def _fresh(self, told: Mapping[str, Fact]) -> dict[str, frozenset[str]]:
+        """The neighbours, once the facts are folded in, of the nodes that get others by it."""
+        rules = self._program.identity
+        found = {
+            name: rules.neighbours(name, links_after(self._nodes[name].profile.links, fact))
+            for name, fact in told.items()
+        }
+        return {name: theirs for name, theirs in found.items() if theirs != self._neighbours[name]}
+
+    def _settle(self, concerned: Iterable[str], now: datetime) -> None:
+        """Bring the customers as they were up to now: what was due before is decided on what was known then."""
+        for root in list(self._live):
+            self._flush(root)
+        for root in sorted({strongest(self._members_of(name)) for name in concerned}):
+            state = self.states.get(root)
+            if state is not None and state.flips_at is not None and state.flips_at <= now:
+                self._step(root, self._members_of(root), (), now=now)
+                self._live.pop(root, None)
+
+    def _rewire(self, fresh: Mapping[str, frozenset[str]], concerned: Iterable[str]) -> set[str]:
+        """Let links count from now on; the nodes that were one customer with those concerned, and are not any more."""
+        if not fresh:
+            return set()
+        before = {name: self._members_of(name) for name in concerned}
+        self._neighbours.update(fresh)
+        self._members.clear()
+        self._live.clear()  # what was known of a customer may be of others' nodes from now on
+        return set().union(*(before[name] - self._members_of(name) for name in concerned))
+
+    def _flush(self, root: str) -> None:
+        live = self._live.get(root)
+        if live is None or not live.queue:
+            return
+        facts, live.queue = live.queue, []
+        customer = self._step(root, live.members, facts, now=facts[-1].received_at, customer=live.customer)
+        # Refusals of an address that others have, too, may change without this customer's knowing.
+        live.customer = None if self._shared(live.members) else customer
+
+    def _step(
+        self,
+        root: str,
+        members: frozenset[str],
+        facts: Iterable[Fact],
+        *,
+        now: datetime,
+        whole: str | None = None,
+        customer: Customer | None = None,
+    ) -> Customer:
+        """One evaluation; without `customer` it is made of what is folded in, which must not hold the facts."""
+        facts = list(facts)
+        state, absorbed = self._state_of(root, members)
+        if customer is None:
+            customer = self._customer(root, members, {fact.id for fact in facts}, now)
+        self._tell_merged(root, absorbed, now)
+        whole = whole or (MERGE if absorbed else None)
+        customer, after = step(customer, state, facts, now=now, program=self._program, whole=whole)
+        for entry in after.outbox:
+            self._tell_entry(root, entry)
+        after.outbox, after.relay_by = [], None
+        self.states[root] = after
+        for name in absorbed:
+            self.states[name] = tombstone(self.states[name], root)
+        return customer
+
+    def _customer(self, root: str, members: frozenset[str], new: set[str], now: datetime) -> Customer:
+        program, fragments = self._program, []
+        for name in sorted(members):
+            node = self._nodes[name]
+            late = [fact for fact in node.waiting if fact.id in new]
+            node.waiting = [fact for fact in node.waiting if fact.id not in new]
+            node.fold(program)
+            node.waiting = late
+            fragments.append(Fragment(node.profile, node.book, name))
+        fragments += [
+            Fragment(refusals_of(self._nodes[name].profile), node=name, own=False) for name in self._shared(members)
+        ]
+        return customer_of(root, fragments, program.terms, now=now)
+
+    def _shared(self, members: frozenset[str]) -> list[str]:
+        """Addresses that the customer is linked to and that are not its own, as too many others have them."""
+        linked_to = {other for name in members for other in self._nodes[name].profile.links.known}
+        return sorted(name for name in linked_to - members if name[0] in "ep" and name in self._nodes)
+
+    def _state_of(self, root: str, members: frozenset[str]) -> tuple[CustomerState, list[str]]:
+        state = revived(self.states.get(root))
+        absorbed = []
+        for name in sorted(members - {root}):
+            other = self.states.get(name)
+            if other is not None and other.merged_into is None:
+                state = states_merged(state, other)
+                absorbed.append(name)
+        return state, absorbed
+
+    def _tell_merged(self, root: str, absorbed: Iterable[str], now: datetime) -> None:
+        """Of members that become one customer, one stays."""
+        counted: set[str] = set()
+        own = self.states.get(root)
+        if own is not None and own.merged_into is None:
+            counted |= own.memberships.keys()
+        for name in absorbed:
+            for segment in sorted(self.states[name].memberships):
+                if segment in counted:
+                    self._tell(Move(now, name, segment, -1, merged=True))
+                counted.add(segment)
+
+    def _tell_entry(self, root: str, entry: OutboxEntry) -> None:
+        if entry.kind is not OutboxKind.EVENT or entry.doc.get("name") not in (_ENTERED, _EXITED):
+            return
+        change = 1 if entry.doc["name"] == _ENTERED else -1
+        self._tell(Move(from_millis(entry.doc["timestamp"]), root, entry.doc["properties"]["segment"], change))
+
+
+def _is_told(fact: Fact, other: str, known: Links) -> bool:
+    """Whether the other end of what an event says must learn of it, as update_customers has it."""
+    return bool(fact.cuts or told_to_all(fact) or says_more(known, other, fact.at, fact.id, verified=fact.verified))
