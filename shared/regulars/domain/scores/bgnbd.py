@@ -11,10 +11,10 @@ one-time buyers, and is never the churn score.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from math import cosh, exp, expm1, inf, lgamma, log, log1p, pi, sinh
+from math import exp, expm1, inf, log, log1p
 from typing import NamedTuple
 
+from regulars.domain.scores.beta_mean import beta_mean
 from regulars.domain.scores.hypergeometric import hyp2f1
 
 _LARGEST_EXPONENT = 700.0
@@ -24,29 +24,8 @@ _SERIES_Z = 0.85
 _MOST_NEGATIVE = -3.0
 """A series with a parameter below this begins with large terms of both signs, which cancel."""
 _NEAR_ONE = 1e-4
-_NOTHING = -45.0
-"""exp() of less adds nothing to an integral of the order of one."""
-
-
-def _nodes(step: float = 0.1, reach: int = 120) -> tuple[tuple[float, float, float, float], ...]:
-    """(p, ln p, ln(1 - p), weight) of the double exponential rule on (0, 1): p = 1 / (1 + exp(-pi sinh u)).
-
-    Takahasi & Mori, "Double exponential formulas for numerical integration", 1974. The weight has dp = p (1 - p) pi
-    cosh u du in it; the factor p (1 - p) is left to the integrand's powers. With this step the integral is good to one
-    part in 1e8, with this reach for a and b down to 2e-4.
-    """
-    nodes = []
-    for index in range(-reach, reach + 1):
-        u = step * index
-        s = pi * sinh(u)
-        log_p = -log1p(exp(-s)) if s > -_LARGEST_EXPONENT else s
-        log_q = -log1p(exp(s)) if s < _LARGEST_EXPONENT else -s
-        nodes.append((exp(log_p), log_p, log_q, step * pi * cosh(u)))
-    return tuple(nodes)
-
-
-_NODES = _nodes()
-_LOGS = tuple(log_p for _, log_p, _, _ in _NODES)
+_LEAVE_LATE = 2.0
+"""For a below, the terms of the alternating series shrink from the first one on."""
 
 
 class BgNbd(NamedTuple):
@@ -92,30 +71,27 @@ class BgNbd(NamedTuple):
 
             (c / (a - 1)) (1 - (1 + s)^-(r+x) 2F1(r + x, b + x; c; z)),  c = a + b + x - 1,  z = s / (1 + s).
 
-        By Euler's transformation (Abramowitz & Stegun 15.3.3) the subtrahend is (1 - z)^(a-1) 2F1(c - r - x, a - 1; c;
-        z), whose terms fall by n^-(r+x+2-a) besides z^n: quick wherever z is not close to 1. There, where the
-        transformed series would begin with large terms that cancel, and where a = 1 makes the fraction 0/0, the
-        integral that it comes from is used.
+        By Pfaff's and Euler's transformations (Abramowitz & Stegun 15.3.4, 15.3.3) the subtrahend is both
+        2F1(r + x, a - 1; c; -s) and (1 - z)^(a-1) 2F1(c - r - x, a - 1; c; z). The terms of the first begin by falling
+        like s (r+x)/c: quick where s <= 1 and few purchases end a relation, as at a grocer's. Those of the second fall
+        by n^-(r+x+2-a) besides z^n: quick wherever z is not close to 1. There, where the second would begin with large
+        terms that cancel, and where a = 1 makes the fraction 0/0, the integral that it comes from is used.
         """
-        c, z = self.a + self.b + x - 1, s / (1 + s)
-        first = c - self.r - x
-        if z > _SERIES_Z or first < _MOST_NEGATIVE or abs(self.a - 1) < _NEAR_ONE or abs(c) < _NEAR_ONE:
+        a, k = self.a, self.r + x
+        c = a + self.b + x - 1
+        if abs(a - 1) < _NEAR_ONE or abs(c) < _NEAR_ONE:
             return self._integral(x, s)
-        kept = exp(-(self.a - 1) * log1p(s)) * hyp2f1(first, self.a - 1, c, z)
-        return c / (self.a - 1) * (1 - kept)
+        if s <= 1 and a < _LEAVE_LATE and k * (1 + s) < c - k:
+            return c / (a - 1) * (1 - hyp2f1(k, a - 1, c, -s))
+        z = s / (1 + s)
+        if z > _SERIES_Z or c - k < _MOST_NEGATIVE:
+            return self._integral(x, s)
+        return c / (a - 1) * (1 - exp((1 - a) * log1p(s)) * hyp2f1(c - k, a - 1, c, z))
 
     def _integral(self, x: float, s: float) -> float:
         """The same, as the mean over p ~ Beta(a, b + x) of (1 - (1 + s p)^-(r+x)) / p, for every a, b and s."""
-        a, b, k = self.a, self.b + x, self.r + x
-        scale = lgamma(a + b) - lgamma(a) - lgamma(b)
-        total = 0.0
-        # p^a and (1 - p)^b leave something between these nodes only; ln(1 - p) is ln p mirrored.
-        least = _NOTHING - scale
-        start, end = bisect_left(_LOGS, least / a), len(_LOGS) - bisect_left(_LOGS, least / b)
-        for p, log_p, log_q, weight in _NODES[start:end]:
-            each = -expm1(-k * log1p(s * p)) / p if p > 0 else k * s
-            total += weight * exp(scale + a * log_p + b * log_q) * each
-        return total
+        k = self.r + x
+        return beta_mean(lambda p: -expm1(-k * log1p(s * p)) / p if p > 0 else k * s, self.a, self.b + x)
 
     def median_wait(self, x: float, t_x: float) -> float:
         """Weeks from the latest purchase until the next one has come with even odds, for who is alive after it:
