@@ -1,0 +1,95 @@
+"""One rule, asked of one customer and asked of everybody, has one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from regulars.adapters.population.everybody import evaluate_table
+from regulars.adapters.population.snapshot import schema_of, table_of
+from regulars.domain.errors import BadInputError
+from regulars.domain.plan import plan_of_rules
+from regulars.domain.rules.compile import Setting
+from regulars.domain.rules.evaluate import Evaluator
+from regulars.domain.rules.sql import Asked
+from regulars.domain.rules.tree import parse_rule
+from tests.rule_strategies import CONTEXT, PARAMETERS, Data, History, combined, histories, later, plain_leaves, rules
+
+zones = st.sampled_from([UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York"), ZoneInfo("Asia/Kolkata")])
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    """One database in memory for all examples."""
+    with duckdb.connect(config={"threads": 1}) as database:
+        yield database
+
+
+def parsed(data: Data) -> Any:
+    """The rule; None where chance made its own bounds contradict each other."""
+    try:
+        return parse_rule(data, context=CONTEXT)
+    except BadInputError:
+        return None
+
+
+def asked(bands: Sequence[Data], base: Data, further: Data, others: Sequence[Data], zone: tzinfo) -> Asked | None:
+    """A program of random rules: two bands, a segment that others name, one that names it, and more."""
+    made = [parsed(data) for data in (*bands, base, further, *others)]
+    if any(rule is None for rule in made):
+        made = [rule or parse_rule({"count": "orders", "at_least": 1}) for rule in made]
+    low, high, *segments = made
+    named = {"base": segments[0], "further": segments[1]}
+    names = ["base", "further", *(f"s{number}" for number in range(len(others)))]
+    return Asked(
+        [("low", low), ("high", high)], list(zip(names, segments, strict=True)), Setting(PARAMETERS, zone, named)
+    )
+
+
+simple = combined(plain_leaves, most=2)
+
+
+@settings(max_examples=100, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.tuples(simple, simple),
+    simple,
+    simple.map(lambda rule: {"any": [{"segment": "base"}, rule]}),
+    st.lists(rules, min_size=6, max_size=10),
+    st.lists(histories, min_size=3, max_size=6, unique_by=lambda history: history.root),
+    later,
+    zones,
+)
+def test_everybody_is_told_what_each_is_told(  # noqa: PLR0917 - what is drawn
+    connection: duckdb.DuckDBPyConnection,
+    bands: tuple[Data, Data],
+    base: Data,
+    further: Data,
+    others: list[Data],
+    people: list[History],
+    now: datetime,
+    zone: tzinfo,
+) -> None:
+    questions = asked(bands, base, further, others, zone)
+    evaluator = Evaluator(
+        churn_bands=questions.bands, segments=questions.segments, conditions={}, setting=questions.setting
+    )
+    plan = plan_of_rules(questions.rules())
+    views = [history.view(plan, now, zone) for history in people]
+    columns = questions.layout()
+    table = table_of(views, columns, schema_of(columns))
+    found = {
+        root: (band, members) for root, band, members in evaluate_table(table, questions, now, connection=connection)
+    }
+    for view in views:
+        one = evaluator.evaluate(view, now)
+        band, members = found[view.root]
+        assert band == one.churn_band
+        for name, rule in questions.segments:
+            assert (name in members) is (name in one.memberships), (name, rule)
