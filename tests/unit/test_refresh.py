@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from regulars.adapters.fitting_scores import fit_people
 from regulars.adapters.memory.program import MemoryProgramStore
 from regulars.adapters.memory.system import CountedIds
 from regulars.application.evaluate_customers import EvaluateCustomers
@@ -31,7 +32,7 @@ def announced(world: World) -> RefreshReport:
 
 
 def published(world: World) -> RefreshReport:
-    return refresh(store=world.store, programs=world.programs, clock=world.clock)
+    return refresh(store=world.store, programs=world.programs, fit=fit_people, clock=world.clock)
 
 
 def test_new_values_bring_up_those_whom_they_move_and_nobody_else() -> None:

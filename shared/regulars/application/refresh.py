@@ -1,4 +1,4 @@
-"""Refresh: the thresholds that all customers together decide, computed anew each night; then whom they move.
+"""Refresh: what all customers together decide, thresholds and models, computed anew each night; then whom it moves.
 
 No membership is decided here. New values are published as a new version of the parameters; when they are in force
 everywhere, everybody is looked through, and only those for whom the program now says something else than their state
@@ -7,7 +7,7 @@ are brought up for evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from regulars.domain.customer import Customer, Fragment, customer_of
+from regulars.domain.customer_scores import seen_days
 from regulars.domain.links import partition
 from regulars.domain.parameters import parameter_value
 from regulars.domain.state import CustomerState
@@ -22,9 +23,14 @@ from regulars.ports import QueueMessage
 
 if TYPE_CHECKING:
     from regulars.domain.program import CompiledProgram
+    from regulars.domain.scores.model import NightlyFit
     from regulars.domain.stored import Head
     from regulars.ports import Clock, CustomerStore, ProgramStore, Queue
 
+Person = tuple[Sequence[tuple[datetime, int]], Iterable[int]]
+"""Somebody's orders that count, (placed_at, net minor units), oldest first, and the UTC days they were seen on."""
+Fit = Callable[[Iterable[Person], datetime], "NightlyFit"]
+"""Fits the models of the scores to everybody; what cannot be fitted is absent, with its reason."""
 SETTLED = timedelta(minutes=5)
 """After this long every evaluation is under new parameters: each is shorter, and keeps them for a minute."""
 _SEND_AT_ONCE = 500
@@ -39,7 +45,7 @@ class RefreshReport:
     changed: int
 
 
-def refresh(*, store: CustomerStore, programs: ProgramStore, clock: Clock) -> RefreshReport:
+def refresh(*, store: CustomerStore, programs: ProgramStore, fit: Fit, clock: Clock) -> RefreshReport:
     """Compute and publish. Safe to run twice, and two at once: of two only one's parameters are in force.
 
     The parameters name the program that they make; `announce` says when everybody has been looked through for it.
@@ -47,19 +53,20 @@ def refresh(*, store: CustomerStore, programs: ProgramStore, clock: Clock) -> Re
     now = clock.now()
     program = programs.current()
     current = program.parameters
-    measures = [
-        program.compiled.measures(customer, now)
-        for customer, _ in (everybody(store, program.compiled, now) if program.definitions else ())
-    ]
+    measures: list[dict[str, int]] = []
+
+    def people() -> Iterator[Person]:
+        for customer, _ in everybody(store, program.compiled, now):
+            measures.append(program.compiled.measures(customer, now))
+            yield customer.orders(), seen_days(customer)
+
+    scores = fit(people(), now).model
     values = {
         name: parameter_value(definition, (of_customer[name] for of_customer in measures))
         for name, definition in program.definitions.items()
     }
-    fresh = replace(current, version=current.version + 1, computed_at=now, values=values)
-    made = program.with_parameters(fresh).version
-    if made == current.program:
-        return RefreshReport(len(measures), current.version, 0)
-    published = programs.publish(replace(fresh, program=made))
+    fresh = replace(current, version=current.version + 1, computed_at=now, values=values, scores=scores)
+    published = programs.publish(replace(fresh, program=program.with_parameters(fresh).version))
     return RefreshReport(len(measures), fresh.version if published else current.version, 0)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from regulars.domain.rules.view import Value
     from regulars.domain.scores.scoring import Scorer
 
+LONG_KEPT = 180
 _ORDERS = "scores.predicted_number_of_orders"
 _Group = Callable[["Scorer", Buying | None, int], "Value"]
 
@@ -126,11 +127,11 @@ SCORE_FIELDS: Mapping[str, _Group] = {
 
 
 def seen_days(customer: Customer) -> list[int]:
-    """UTC days on which a customer is known to have been seen: of orders, of events that rules count by the day, and
-    the last one."""
+    """UTC days on which a customer is known to have been seen: those of orders, and of events that rules count by the
+    day for half a year or more. (Whatever is kept for less was another when the models look back.)"""
     days = {day_number(placed) for placed, _ in customer.orders()}
-    for counter in customer.profile.counters.values():
-        days.update(counter.days)
-    if customer.profile.last_seen is not None:
-        days.add(day_number(customer.profile.last_seen))
+    plan = customer.terms.plan
+    for name, counter in customer.profile.counters.items():
+        if plan.days_of(name) >= LONG_KEPT:
+            days.update(counter.days)
     return sorted(days)

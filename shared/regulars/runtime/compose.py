@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from regulars.runtime.settings import contracts_folder, optional, pairs, program_folder, required
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
 
     from regulars.adapters.aws.program import S3ProgramStore
     from regulars.adapters.aws.secrets import SecretsManager
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from regulars.application.intake import Intake
     from regulars.application.receive_orders import ReceiveOrders
     from regulars.application.record_feedback import FeedbackReport
-    from regulars.application.refresh import RefreshReport
+    from regulars.application.refresh import Person, RefreshReport
     from regulars.application.replay_bad import ReplayReport
     from regulars.application.send_messages import SendMessages
     from regulars.application.survey_page import SurveyPage
     from regulars.application.unsubscribe_page import UnsubscribePage
     from regulars.application.update_customers import UpdateCustomers
     from regulars.application.webhooks.fetching import FetchReport
+    from regulars.domain.scores.model import NightlyFit
     from regulars.ports import Catalogue
 
 
@@ -173,8 +175,8 @@ def tick() -> Callable[[], int]:
 
 
 def refresh() -> tuple[Callable[[], RefreshReport], Callable[[], RefreshReport]]:
-    """(refresh, announce): new parameters in BUCKET_NAME from the table TABLE_NAME; whom they may move, through
-    DUE_QUEUE_URL."""
+    """(refresh, announce): new parameters and models in BUCKET_NAME from the table TABLE_NAME; whom they may move,
+    through DUE_QUEUE_URL."""
     from regulars.adapters.aws.customers import DynamoCustomerStore
     from regulars.adapters.aws.dynamo import dynamo_client
     from regulars.adapters.aws.queue import SqsQueue, sqs_client
@@ -182,11 +184,17 @@ def refresh() -> tuple[Callable[[], RefreshReport], Callable[[], RefreshReport]]
     from regulars.adapters.system import SystemClock
     from regulars.application import refresh as use_cases
 
+    def fit(people: Iterable[Person], now: datetime) -> NightlyFit:
+        """Loads what it needs when it is called: `announce` does not."""
+        from regulars.adapters.fitting_scores import fit_people
+
+        return fit_people(people, now)
+
     store = DynamoCustomerStore(dynamo_client(), required("TABLE_NAME"))
     programs = _programs(s3_client(), required("BUCKET_NAME"))
     due, clock = SqsQueue(sqs_client(), required("DUE_QUEUE_URL")), SystemClock()
     return (
-        partial(use_cases.refresh, store=store, programs=programs, clock=clock),
+        partial(use_cases.refresh, store=store, programs=programs, fit=fit, clock=clock),
         partial(use_cases.announce, store=store, programs=programs, due=due, clock=clock),
     )
 
