@@ -64,8 +64,9 @@ class Limit(NamedTuple):
     """How many neighbours of kind `other` an identifier may have (kinds as the letters of node ids).
 
     Only those seen within `weeks` weeks of the one seen last count, None meaning ever; older ones are let go. Where
-    more remain, the identifier keeps the `newest`, or else joins nobody at all. `claimed`: of those that nothing but
-    public write keys told of, it may have so many, and none beside one that is verified; None: they count like others.
+    more remain, the identifier keeps the `newest`, or else joins nobody at all; but where they are too many only by
+    claims (and it is no browser or device), it does without these. `claimed`: of those that nothing but public write
+    keys told of, it may have so many, and none beside one that is verified; None: they count like others.
     """
 
     other: str
@@ -101,7 +102,10 @@ class IdentityRules:
             return frozenset()
         kept = {other for other in links.known if not is_cut(links, other)} if links.cuts else set(links.known)
         for limit in self.limits.get(node[0], ()):
-            allowed = _allowed(limit, [other for other in kept if other[0] == limit.other], links.known)
+            others = [other for other in kept if other[0] == limit.other]
+            allowed = _allowed(limit, others, links.known)
+            if allowed is None and node[0] not in _WEAK:  # what the shop told stands, however many claim to be somebody
+                allowed = _allowed(limit, [other for other in others if links.known[other].verified], links.known)
             if allowed is None:
                 return frozenset()
             kept = allowed.union([other for other in kept if other[0] != limit.other])

@@ -1,0 +1,65 @@
+"""What a stranger with a public write key, which is readable in every page, cannot do to somebody the shop knows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from regulars.domain.events import Event, EventType, Trust
+from regulars.domain.identity import NodeKind, node_id
+from tests.world import World, user
+
+MINUTE = timedelta(minutes=1)
+ANNS = node_id(NodeKind.EMAIL, "ann@example.com")
+CARD = node_id(NodeKind.LOYALTY, "C1")
+SIGNED: dict[str, Any] = {"trust": Trust.SIGNED, "source": "shop"}
+
+
+def ids(**named: str) -> dict[str, Any]:
+    """The context of an event that names these external ids."""
+    return {"externalIds": [{"id": value, "type": kind, "collection": "users"} for kind, value in named.items()]}
+
+
+def says(world: World, **who: Any) -> Event:
+    """An identify call: with a public write key, unless it is SIGNED."""
+    return world.event("", type=EventType.IDENTIFY, **{"user_id": None, **who})
+
+
+def consent(world: World, status: str, channel: str = "email", **who: Any) -> Event:
+    said = {"channel": channel, "status": status}
+    return world.event("Consent Updated", properties=said, **{"user_id": None, **who})
+
+
+def one(world: World, *nodes: str) -> bool:
+    """Whether these are one customer's."""
+    return len({world.customer_of_node(node).root for node in nodes}) == 1
+
+
+def status_of(world: World, node: str, channel: str = "email") -> str | None:
+    record = world.customer_of_node(node).consent(channel)
+    return record.status if record else None
+
+
+def in_turn(world: World, *events: Event) -> None:
+    """Each a minute after the one before."""
+    for event in events:
+        world.send(event)
+        world.clock.instant += MINUTE
+
+
+def test_two_claims_on_an_address_do_not_part_it_from_its_card() -> None:
+    """The refusal that the shop told at the card goes on to hold for the address."""
+    world = World()
+    world.send(says(world, traits={"email": "ann@example.com"}, context=ids(loyalty_card="C1"), **SIGNED))
+    world.clock.instant += MINUTE
+    world.send(consent(world, "granted", traits={"email": "ann@example.com"}, **SIGNED))
+    world.clock.instant += MINUTE
+    world.send(consent(world, "denied", context=ids(loyalty_card="C1"), **SIGNED))
+    for stranger in ("x1", "x2"):
+        world.clock.instant += MINUTE
+        world.send(says(world, user_id=stranger, traits={"email": "ann@example.com"}))
+    assert one(world, ANNS, CARD)
+    assert not one(world, ANNS, user("x1"))
+    assert status_of(world, ANNS) == "denied"
+    world.advance(world.clock.instant + timedelta(hours=2))
+    assert world.sent() == []
