@@ -63,3 +63,37 @@ def test_two_claims_on_an_address_do_not_part_it_from_its_card() -> None:
     assert status_of(world, ANNS) == "denied"
     world.advance(world.clock.instant + timedelta(hours=2))
     assert world.sent() == []
+
+
+def test_twenty_claimed_addresses_do_not_push_out_the_one_that_the_shop_told() -> None:
+    """Nor the refusal that was told there."""
+    world = World()
+    in_turn(
+        world,
+        says(world, user_id="ann", traits={"email": "ann@example.com"}, **SIGNED),
+        consent(world, "granted", user_id="ann", **SIGNED),
+        consent(world, "denied", traits={"email": "ann@example.com"}, **SIGNED),
+    )
+    world.clock.instant += timedelta(days=8)
+    world.send(*(says(world, user_id="ann", traits={"email": f"x{number}@example.com"}) for number in range(20)))
+    assert one(world, ANNS, user("ann"))
+    assert status_of(world, user("ann")) == "denied"
+    world.advance(world.clock.instant + timedelta(hours=2))
+    assert world.sent() == []
+
+
+def test_what_the_shop_told_long_ago_and_is_claimed_again_is_still_told() -> None:
+    """Whatever came in between, and in whichever order."""
+    for order in ("told many again", "told again many", "many again told"):
+        world = World()
+        ago = [world.clock.instant - timedelta(weeks=weeks) for weeks in range(61)]
+        parts = {
+            "told": [world.order("o1", at=ago[60], traits={"email": "ann@example.com"})],
+            "many": [
+                says(world, user_id=f"x{n}", at=ago[40 - n], traits={"email": "ann@example.com"}) for n in range(21)
+            ],
+            "again": [says(world, user_id="ann", at=ago[1], traits={"email": "ann@example.com"})],
+        }
+        for part in order.split():
+            world.send(*parts[part])
+        assert one(world, ANNS, user("ann"))

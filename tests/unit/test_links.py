@@ -89,6 +89,28 @@ def test_a_customer_keeps_the_browsers_seen_last() -> None:
     assert set(links.known) == {f"a_{number:02}" for number in range(60 - MAX_LINKS_OF_KIND, 60)}
 
 
+def test_a_claim_moves_no_window_of_what_the_shop_told() -> None:
+    """Her telephone stays hers nine weeks after her last order, when a stranger claims it today; when the shop
+    says that it is his, it is his."""
+    limit = {"of": "phone", "with": "user_id", "at_most": 1, "within": "8w"}
+    rules = IdentityDefinition.model_validate({"limits": [limit]}).rules()
+    for verified, owner in ((False, ANN), (True, BOB)):
+        links: dict[str, Links] = {}
+        for account, at, told in ((ANN, NOW - timedelta(weeks=9), True), (BOB, NOW, verified)):
+            for node, other in ((account, "p_1"), ("p_1", account)):
+                links[node] = linked(links.get(node, NO_LINKS), (other,), at, "event", verified=told)
+        assert people(links, rules) == {frozenset({owner, "p_1"})}
+
+
+def test_a_claim_takes_no_place_among_the_newest_from_what_the_shop_told() -> None:
+    rules = IdentityRules({"u": (Limit("l", 1, newest=True),)})
+    links: dict[str, Links] = {}
+    for card, days, told in (("l_1", 60, True), ("l_2", 0, False)):
+        for node, other in ((ANN, card), (card, ANN)):
+            links[node] = linked(links.get(node, NO_LINKS), (other,), NOW - timedelta(days=days), "e", verified=told)
+    assert people(links, rules) == {frozenset({ANN, "l_1"})}
+
+
 def test_a_cut_holds_whatever_is_said_later_until_it_is_lifted() -> None:
     links = graph((ANN, BROWSER))
     links[ANN] = with_cuts(links[ANN], {BROWSER: True}, NOW)

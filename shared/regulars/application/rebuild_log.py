@@ -109,7 +109,7 @@ class LogReader:
             if self._wanted(other) and (
                 fact.cuts or told_to_all(fact) or says_more(known, other, fact.at, fact.id, verified=fact.verified)
             ):
-                self._spill.add(other, mark + orjson.dumps(fact_to_doc(link_fact(fact, home))))
+                self._spill.add(other, mark + orjson.dumps(fact_to_doc(link_fact(fact, home, other))))
         if fact.links:
             if len(self._links) >= _MAX_KNOWN_LINKS:
                 self._links.clear()

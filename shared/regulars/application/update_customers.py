@@ -211,7 +211,7 @@ def _add_link_facts(works: dict[str, _Work], heads: Mapping[str, Head]) -> None:
                     known = linked(known, (other,), fact.at, fact.id, verified=fact.verified)
                 work.links.add(other)
                 target = works.setdefault(other, _Work())
-                target.facts[f"{event_id} {home}"] = (link_fact(fact, home), None)
+                target.facts[f"{event_id} {home}"] = (link_fact(fact, home, other), None)
                 target.records |= work.records
 
 

@@ -26,7 +26,7 @@ from regulars.domain.events import (
     Event,
     EventType,
 )
-from regulars.domain.identity import normalised_email, normalised_phone
+from regulars.domain.identity import WEAK, normalised_email, normalised_phone
 from regulars.domain.instants import from_millis
 from regulars.domain.money import currency_exponent
 from regulars.domain.orders import OrderEntry, entry_of, order_key
@@ -112,9 +112,10 @@ class Fact:
         return self.order is not None or (self.name == LINKED and not self.activity)
 
 
-def link_fact(fact: Fact, home: str) -> Fact:
-    """What the other end of a link learns from an event that folds into `home`: the link, or that it is cut, and what
-    was said about consent, which is said for all identifiers that say it."""
+def link_fact(fact: Fact, home: str, other: str) -> Fact:
+    """What the `other` end of a link learns from an event that folds into `home`: the link, or that it is cut, and what
+    was said about consent, which is said for all identifiers that say it. Browsers and devices do not ask who says
+    so."""
     return Fact(
         fact.id,
         LINKED,
@@ -124,7 +125,7 @@ def link_fact(fact: Fact, home: str) -> Fact:
         imported=fact.imported,
         consents=told_to_all(fact),
         links=() if fact.cuts else (home,),
-        verified=fact.verified,
+        verified=fact.verified and other[0] not in WEAK,
         cuts=dict.fromkeys([home], next(iter(fact.cuts.values()))) if fact.cuts else {},
     )
 

@@ -45,6 +45,9 @@ KIND_NAMES = {
 _LETTERS = {kind: kind.value[0] for kind in NodeKind}
 _STRENGTH = {letter: rank for rank, letter in enumerate(_LETTERS.values())}
 
+WEAK = _LETTERS[NodeKind.ANONYMOUS] + _LETTERS[NodeKind.DEVICE]
+"""Letters of browsers and devices: they name nobody by themselves."""
+
 MAX_ID_CHARS = 255
 _EMAIL = re.compile(r"[^\s@<>,;:\"]{1,64}@[^\s@<>,;:\"]+\.[^\s@<>,;:\".]{2,63}")
 _MAX_EMAIL = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets, with its brackets

@@ -13,30 +13,31 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from regulars.domain.identity import by_strength, strongest
+from regulars.domain.identity import WEAK, by_strength, strongest
 from regulars.domain.instants import day_number
 from regulars.domain.values import value
 
 MAX_NODES = 50
 """A customer has at most this many identifiers. What hangs together beyond that is nobody: each stands alone."""
 MAX_LINKS_OF_KIND = 20
-"""An identifier keeps at most this many links to identifiers of one kind, those seen last."""
+"""An identifier keeps at most this many links to identifiers of one kind: those that the shop told, those seen last."""
 MAX_CUTS = 100
-_WEAK = "ad"
-"""Browsers and devices: they name nobody by themselves."""
 _PERSONAL = "uepl"
 """Kinds of which two tell two people, where nothing but a browser says that they are one."""
 _DAYS_A_WEEK = 7
 
 
 class Link(NamedTuple):
-    """The first event that named both ends (`at`: its instant; `event`: 48 bits of its id, as `Fact.id`), the number
-    of the last week in which one did, and whether any came with more than a public write key."""
+    """The first event that named both ends (`at`: its instant; `event`: 48 bits of its id, as `Fact.id`), and the
+    number of the last week in which one did. `verified`: by more than a public write key, and then all this is of such
+    events only, so that no claim can change which links count; never so for browsers and devices, whose users say
+    themselves who they are. `claimed`: when a claim said so earlier."""
 
     at: datetime
     event: str
     week: int
     verified: bool = False
+    claimed: datetime | None = None
 
 
 class Cut(NamedTuple):
@@ -104,7 +105,7 @@ class IdentityRules:
         for limit in self.limits.get(node[0], ()):
             others = [other for other in kept if other[0] == limit.other]
             allowed = _allowed(limit, others, links.known)
-            if allowed is None and node[0] not in _WEAK:  # what the shop told stands, however many claim to be somebody
+            if allowed is None and node[0] not in WEAK:  # what the shop told stands, however many claim to be somebody
                 allowed = _allowed(limit, [other for other in others if links.known[other].verified], links.known)
             if allowed is None:
                 return frozenset()
@@ -131,17 +132,25 @@ class IdentityRules:
 
 
 def _allowed(limit: Limit, others: list[str], known: Mapping[str, Link]) -> set[str] | None:
-    """Those of `others` that a limit leaves; None when it leaves nobody at all."""
-    if limit.weeks is not None and others:
-        oldest = max(known[other].week for other in others) - limit.weeks
-        others = [other for other in others if known[other].week > oldest]
+    """Those of `others` that a limit leaves; None when it leaves nobody at all. Claims move no window of what the shop
+    told, and do not displace it."""
+    verified = [other for other in others if known[other].verified]
+    if limit.weeks is not None:
+        recent = _recent(others, limit.weeks, known)
+        verified = _recent(verified, limit.weeks, known)
+        others = verified + [other for other in recent if not known[other].verified]
     at_most = limit.at_most
     if limit.claimed is not None:
-        verified = [other for other in others if known[other].verified]
         others, at_most = (verified, at_most) if verified else (others, min(at_most, limit.claimed))
     if len(others) <= at_most:
         return set(others)
     return set(_newest(others, known)[:at_most]) if limit.newest else None
+
+
+def _recent(others: list[str], weeks: int, known: Mapping[str, Link]) -> list[str]:
+    """Those seen within `weeks` weeks of the one seen last."""
+    newest = max((known[other].week for other in others), default=0)
+    return [other for other in others if known[other].week > newest - weeks]
 
 
 def _told(limit: Limit) -> str:
@@ -164,15 +173,18 @@ def says_more(links: Links, other: str, at: datetime, event: str, *, verified: b
     """Whether an event that names `other` too tells `links` anything: a new neighbour, a later week, an earlier
     event, or by more than a public write key."""
     known = links.known.get(other)
+    verified = verified and other[0] not in WEAK
     if known is None or (verified and not known.verified):
         return True
+    if known.verified and not verified:
+        return at < (known.claimed or known.at)
     return week_of(at) > known.week or (at, event) < (known.at, known.event)
 
 
 def linked(links: Links, others: Iterable[str], at: datetime, event: str, *, verified: bool = False) -> Links:
     """The links after an event at `at` named these others as well."""
     fresh = {
-        other: Link(at, event, week_of(at), verified)
+        other: Link(at, event, week_of(at), verified and other[0] not in WEAK)
         for other in others
         if says_more(links, other, at, event, verified=verified)
     }
@@ -191,10 +203,7 @@ def links_merged(one: Links, other: Links) -> Links:
     known = dict(one.known)
     for node, link in other.known.items():
         mine = known.get(node)
-        if mine is not None:
-            first = min(mine[:2], link[:2])
-            link = Link(*first, max(mine.week, link.week), mine.verified or link.verified)  # noqa: PLW2901 - joined with what was known
-        known[node] = link
+        known[node] = link if mine is None else _links_of_both(mine, link)
     if len(known) > MAX_LINKS_OF_KIND:
         known = _bounded(known)
     cuts = one.cuts
@@ -206,6 +215,16 @@ def links_merged(one: Links, other: Links) -> Links:
     return Links(known, cuts)
 
 
+def _links_of_both(one: Link, other: Link) -> Link:
+    if one.verified is other.verified:
+        at, event = min(one[:2], other[:2])
+        link = Link(at, event, max(one.week, other.week), one.verified)
+    else:
+        link = one if one.verified else other
+    claimed = min(one.claimed or one.at, other.claimed or other.at)
+    return Link(*link[:4], claimed if claimed < link.at else None)
+
+
 def _bounded(known: Mapping[str, Link]) -> dict[str, Link]:
     kept: dict[str, Link] = {}
     for kind in {node[0] for node in known}:
@@ -215,8 +234,8 @@ def _bounded(known: Mapping[str, Link]) -> dict[str, Link]:
 
 
 def _newest(nodes: Iterable[str], known: Mapping[str, Link]) -> list[str]:
-    """Those seen last first; of one week, by id."""
-    return sorted(by_strength(nodes), key=lambda node: known[node].week, reverse=True)
+    """Those that the shop told first, and then those seen last; of one week, by id."""
+    return sorted(by_strength(nodes), key=lambda node: (known[node].verified, known[node].week), reverse=True)
 
 
 def component(start: str, neighbours: Mapping[str, frozenset[str]]) -> tuple[frozenset[str], frozenset[str]]:
@@ -253,7 +272,7 @@ class _Graph:
             node = waiting.pop()
             if node in members:
                 continue
-            if node[0] not in _WEAK:
+            if node[0] not in WEAK:
                 members.add(node)
                 waiting += self._edges(node, weak=False)
                 waiting += [weak for weak in self._edges(node, weak=True) if not self._is_two_peoples({weak})]
@@ -320,7 +339,7 @@ class _Graph:
             return set()
         found = set()
         for other in theirs:
-            if (other[0] in _WEAK) is weak:
+            if (other[0] in WEAK) is weak:
                 back = self._neighbours.get(other)
                 if back is None:
                     self.missing.add(other)

@@ -70,18 +70,27 @@ def _trait_from_doc(doc: list[Any]) -> Trait:
 
 
 def _links_to_doc(links: Links) -> list[Any]:
-    known = {
-        node: [to_millis(link.at), link.event, link.week, *[1] * link.verified]
-        for node, link in sorted(links.known.items())
-    }
+    known = {node: _link_to_doc(link) for node, link in sorted(links.known.items())}
     return [known, {node: [to_millis(cut.at), cut.is_cut] for node, cut in sorted(links.cuts.items())}]
 
 
+def _link_to_doc(link: Link) -> list[Any]:
+    """[at, event, week], then 1 when verified, and when a claim came before."""
+    doc: list[Any] = [to_millis(link.at), link.event, link.week]
+    if link.verified:
+        doc.append(1)
+    if link.claimed is not None:
+        doc.append(to_millis(link.claimed))
+    return doc
+
+
+def _link_from_doc(doc: list[Any]) -> Link:
+    at, event, week, *rest = doc
+    return Link(from_millis(at), event, week, bool(rest), from_millis(rest[1]) if rest[1:] else None)
+
+
 def _links_from_doc(doc: list[Any]) -> Links:
-    known = {
-        node: Link(from_millis(at), event, week, bool(verified))
-        for node, (at, event, week, *verified) in doc[0].items()
-    }
+    known = {node: _link_from_doc(link) for node, link in doc[0].items()}
     return Links(known, {node: Cut(from_millis(at), cut) for node, (at, cut) in doc[1].items()})
 
 
