@@ -11,7 +11,8 @@ from moto.dynamodb.models import dynamodb_backends
 
 from infra.local.template import ACCOUNT, REGION
 from regulars.adapters.items import ORDERS, PROFILE, STATE, parsed_orders, parsed_profile, parsed_state
-from regulars.domain.links import IdentityRules, partition
+from regulars.domain.components import partition
+from regulars.domain.links import IdentityRules
 from regulars.domain.sends import SendRecord, SendStatus, send_record_from_doc
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from regulars.adapters.aws.customers import DynamoCustomerStore
 from regulars.adapters.aws.ledger import DynamoLedger
 from regulars.adapters.aws.program import S3ProgramStore
 from regulars.adapters.system import SystemClock
+from regulars.domain.components import partition
 from regulars.domain.customer import Customer, customer_of
-from regulars.domain.links import partition
 
 if TYPE_CHECKING:
     from infra.local.cloud import LocalCloud

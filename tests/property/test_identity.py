@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from regulars.adapters.items import orders_text, profile_text
+from regulars.domain.components import Neighbours, component, partition
 from regulars.domain.customer import Fragment, Terms, customer_of
 from regulars.domain.event_nodes import SPLIT, nodes_of
 from regulars.domain.events import Event, EventType, Trust, event_id_of
@@ -23,10 +24,8 @@ from regulars.domain.links import (
     IdentityRules,
     Limit,
     Links,
-    component,
     linked,
     links_merged,
-    partition,
 )
 from regulars.domain.orders import OrderBook
 from regulars.domain.plan import FeaturePlan
@@ -163,13 +162,28 @@ def test_a_bulk_of_facts_links_as_one_by_one(said: list[Edge]) -> None:
 @given(edges)
 def test_every_member_finds_the_same_customer(said: list[Edge]) -> None:
     """Wherever one starts, and whether all is known or read step by step."""
+    members_agree(said, IdentityRules())
+
+
+many = st.sampled_from([f"{kind}_{number}" for kind in "uepalsd" for number in range(9)])
+dense = st.lists(
+    st.tuples(many, many, st.just(0), st.booleans()).filter(lambda edge: edge[0] != edge[1]), min_size=60, max_size=120
+)
+
+
+@settings(max_examples=10, deadline=None, phases=(Phase.explicit, Phase.generate))
+@given(dense)
+def test_every_member_finds_the_same_customer_where_there_are_too_many(said: list[Edge]) -> None:
+    members_agree(said, IdentityRules({}))
+
+
+def members_agree(said: list[Edge], rules: IdentityRules) -> None:
     links = graph(said)
-    rules = IdentityRules()
     found = partition(links, rules)
     assert sorted(node for members in found.values() for node in members) == sorted(links)
     for members in found.values():
         for node in members:
-            known: dict[str, frozenset[str]] = {}
+            known: dict[str, Neighbours] = {}
             missing = frozenset({node})
             while missing:
                 known |= {other: rules.neighbours(other, links.get(other, NO_LINKS)) for other in missing}

@@ -19,9 +19,10 @@ from regulars.adapters.aws.customers import DynamoCustomerStore
 from regulars.adapters.aws.lake import S3EventLog
 from regulars.adapters.aws.ledger import DynamoLedger
 from regulars.adapters.aws.program import PARAMETERS_KEY
+from regulars.domain.components import partition
 from regulars.domain.customer import Terms, customer_of
 from regulars.domain.identity import NodeKind, node_id, strongest
-from regulars.domain.links import IdentityRules, partition
+from regulars.domain.links import IdentityRules
 from regulars.domain.plan import FeaturePlan
 from regulars.domain.sends import SendStatus
 from tests.simulation import model

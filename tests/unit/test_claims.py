@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from regulars.domain.events import Event, EventType, Trust
 from regulars.domain.identity import NodeKind, node_id
 from tests.world import World, user
@@ -97,3 +99,61 @@ def test_what_the_shop_told_long_ago_and_is_claimed_again_is_still_told() -> Non
         for part in order.split():
             world.send(*parts[part])
         assert one(world, ANNS, user("ann"))
+
+
+@pytest.mark.parametrize(
+    ("trait", "external"),
+    [({"phone": "+4915112345678"}, {}), ({}, {"loyalty_card": "X9"}), ({}, {"shop_customer_id": "web:9"})],
+)
+def test_a_stranger_does_not_join_an_account_by_something_of_his_own(
+    trait: dict[str, str], external: dict[str, str]
+) -> None:
+    """Claimed with his user id, and claimed with her address."""
+    world = World()
+    world.send(world.order("o1", traits={"email": "ann@example.com"}))
+    world.send(says(world, user_id="evil", traits=trait, context=ids(**external)))
+    world.send(says(world, traits={**trait, "email": "ann@example.com"}, context=ids(**external)))
+    assert not one(world, user("evil"), user("ann"))
+    assert one(world, ANNS, user("ann"))
+
+
+def test_a_stranger_does_not_make_two_guests_one() -> None:
+    """Who claims two addresses has the last of them; both are known to the shop by orders."""
+    world = World()
+    addresses = ["ann@example.com", "bob@example.com"]
+    for number, address in enumerate(addresses):
+        world.send(world.order(f"o{number}", user_id=None, traits={"email": address}))
+    for address in addresses:
+        world.send(says(world, user_id="evil", traits={"email": address}))
+    assert not one(world, ANNS, node_id(NodeKind.EMAIL, "bob@example.com"))
+    world.clock.instant += timedelta(weeks=1)
+    world.send(says(world, user_id="evil", traits={"email": "bob@example.com"}))
+    assert one(world, user("evil"), node_id(NodeKind.EMAIL, "bob@example.com"))
+
+
+def test_claims_do_not_make_a_customer_too_large_to_be_one() -> None:
+    world = World()
+    in_turn(
+        world,
+        says(world, user_id="ann", context=ids(loyalty_card="C1"), traits={"email": "ann@example.com"}, **SIGNED),
+        consent(world, "granted", user_id="ann", **SIGNED),
+        consent(world, "denied", context=ids(loyalty_card="C1"), **SIGNED),
+    )
+    for number in range(20):
+        flood = ids(device_id=f"d{number}", shop_customer_id=f"q:{number}")
+        world.send(world.event("Page Viewed", type=EventType.PAGE, anonymous_id=f"z{number}", context=flood))
+    assert one(world, user("ann"), ANNS, CARD)
+    assert not one(world, user("ann"), node_id(NodeKind.ANONYMOUS, "z1"))
+    assert status_of(world, user("ann")) == "denied"
+    world.advance(world.clock.instant + timedelta(hours=2))
+    assert world.sent() == []
+
+
+def test_an_account_and_its_address_are_one_by_claims_alone() -> None:
+    """A shop that has nothing but a tracker: account, address, telephone, two cards and a browser."""
+    world = World()
+    who: dict[str, Any] = {"user_id": "ann", "traits": {"email": "ann@example.com", "phone": "+4915112345678"}}
+    world.send(says(world, **who, anonymous_id="b1", context=ids(loyalty_card="C1")))
+    world.send(says(world, **who, context=ids(loyalty_card="C2")))
+    phone, browser = node_id(NodeKind.PHONE, "+4915112345678"), node_id(NodeKind.ANONYMOUS, "b1")
+    assert one(world, user("ann"), ANNS, phone, CARD, node_id(NodeKind.LOYALTY, "C2"), browser)

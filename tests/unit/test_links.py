@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from regulars.domain.components import partition
 from regulars.domain.identity import NodeKind, node_id
 from regulars.domain.identity_rules import IdentityDefinition
 from regulars.domain.links import (
@@ -16,7 +17,6 @@ from regulars.domain.links import (
     Links,
     linked,
     links_merged,
-    partition,
     with_cuts,
 )
 
@@ -171,6 +171,19 @@ def test_a_device_belongs_to_whom_its_browsers_belong() -> None:
     shared = graph((ANN, "a_1"), (BOB, "a_2"), ("a_1", "d_1"), ("a_2", "d_1"))
     assert people(shared) == {frozenset({ANN, "a_1"}), frozenset({BOB, "a_2"})}
     assert people(graph(("a_1", "d_1"))) == {frozenset({"a_1", "d_1"})}
+
+
+@pytest.mark.parametrize("bridge", ["p_1", "s_1"])
+def test_two_browsers_around_something_do_not_make_two_accounts_one(bridge: str) -> None:
+    """Neither browser is two people's; all that they hang together is."""
+    links = graph((ANN, "a_1"), (bridge, "a_1"), (bridge, "a_2"), (BOB, "a_2"), (ANN, "a_3"), ("a_3", "d_1"))
+    assert people(links) == {frozenset({ANN, "a_3", "d_1"})}
+
+
+def test_beyond_fifty_identifiers_browsers_fall_away() -> None:
+    names = [(ANN, f"l_{number:02}") for number in range(15)]
+    weak = [(ANN, f"{kind}_{number:02}") for kind in "ad" for number in range(20)]
+    assert people(graph(*names, *weak)) == {frozenset({ANN, *(card for _, card in names)})}
 
 
 def test_a_program_chooses_how_many_and_not_that_claims_count() -> None:

@@ -199,7 +199,9 @@ def test_who_has_too_many_identifiers_is_looked_at_again() -> None:
     assert {world.customer(name).root for name in names} == {together.root}
     assert "active" in world.segments()
     for name in names:
-        world.send(*(world.event("Page Viewed", user_id=name, anonymous_id=f"{name}-{n}") for n in range(4)))
+        cards = [[{"id": f"{name}-{n}", "type": "loyalty_card", "collection": "users"}] for n in range(4)]
+        told: dict[str, Any] = {"user_id": name, "trust": Trust.SIGNED}
+        world.send(*(world.event("Page Viewed", context={"externalIds": card}, **told) for card in cards))
     assert {world.customer(name).root for name in names} == {user(name) for name in names}
     assert [name for name in ("ann", *names) if world.segments(name)] == ["ann"]
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING
 
+from regulars.domain.components import component
 from regulars.domain.identity import strongest
-from regulars.domain.links import NO_LINKS, Links, component
+from regulars.domain.links import NO_LINKS, Links
 from regulars.domain.profile import Profile, links_after
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def let_go(changes: Sequence[FragmentChange], nearby: Neighbourhood, rules: Iden
         was, is_ = rules.neighbours(node, before), rules.neighbours(node, after)
         if was == is_:
             continue
-        concerned = {node} | was | is_
+        concerned = {node, *was, *is_}
         nearby.look(concerned)
         earlier = nearby.otherwise({**now, node: before}, concerned)
         gone = frozenset().union(*(earlier.members(other) - nearby.members(other) for other in concerned))

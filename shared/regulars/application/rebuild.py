@@ -28,10 +28,11 @@ from regulars.application.rebuild_log import (
     logged_fact,
     logged_listings,
 )
+from regulars.domain.components import Neighbours, component
 from regulars.domain.errors import VersionConflictError
 from regulars.domain.facts import Fact, others_of
 from regulars.domain.history import History, history_of, is_same, remembering
-from regulars.domain.links import NO_LINKS, component
+from regulars.domain.links import NO_LINKS
 from regulars.domain.orders import OrderBook
 from regulars.domain.plan import FeaturePlan, lacking
 from regulars.domain.profile import Profile
@@ -176,7 +177,7 @@ class Rebuild:
         or cannot be read belongs to those who say so."""
         found = missing = frozenset(nodes)
         rules = self._programs.current().identity
-        neighbours: dict[str, frozenset[str]] = {}
+        neighbours: dict[str, Neighbours] = {}
         broken: set[str] = set()
         while missing:
             for node, head in self._store.heads(sorted(missing), parts=(Part.PROFILE,)).items():
@@ -185,7 +186,7 @@ class Rebuild:
                 if profile is None or not profile.links:
                     broken.add(node)
             for node in broken:
-                neighbours[node] = frozenset(other for other, theirs in neighbours.items() if node in theirs)
+                neighbours[node] = {other: theirs[node] for other, theirs in neighbours.items() if node in theirs}
             components = [component(node, neighbours) for node in found]
             found = found.union(*(members for members, _ in components))
             missing = frozenset().union(*(unknown for _, unknown in components))

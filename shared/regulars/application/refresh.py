@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from regulars.domain.components import partition
 from regulars.domain.customer import Customer, Fragment, customer_of
 from regulars.domain.customer_scores import seen_days
-from regulars.domain.links import partition
 from regulars.domain.parameters import parameter_value
 from regulars.domain.state import CustomerState
 from regulars.ports import QueueMessage

@@ -13,17 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from regulars.domain.identity import WEAK, by_strength, strongest
+from regulars.domain.identity import WEAK, by_strength
 from regulars.domain.instants import day_number
 from regulars.domain.values import value
 
-MAX_NODES = 50
-"""A customer has at most this many identifiers. What hangs together beyond that is nobody: each stands alone."""
 MAX_LINKS_OF_KIND = 20
 """An identifier keeps at most this many links to identifiers of one kind: those that the shop told, those seen last."""
 MAX_CUTS = 100
-_PERSONAL = "uepl"
-"""Kinds of which two tell two people, where nothing but a browser says that they are one."""
 _DAYS_A_WEEK = 7
 
 
@@ -80,7 +76,9 @@ class Limit(NamedTuple):
 # A browser or device used by two accounts belongs to neither, nor does a telephone or a loyalty card that two people
 # give; an e-mail address may serve the few accounts that one person opened, if the shop says so: anybody can claim one.
 _NOBODYS = (Limit("u", 1), Limit("e", 1), Limit("p", 1), Limit("l", 1))
+# An account that is claimed to have several addresses has the last of them: else it would make their owners one.
 DEFAULT_LIMITS: dict[str, tuple[Limit, ...]] = {
+    "u": tuple(Limit(kind, MAX_LINKS_OF_KIND, newest=True, claimed=1) for kind in "ep"),
     "e": (Limit("u", 5, claimed=1),),
     "p": (Limit("u", 1, claimed=1), Limit("e", 1, claimed=1)),
     "l": (Limit("u", 1, claimed=1), Limit("e", 2, claimed=1)),
@@ -97,10 +95,11 @@ class IdentityRules:
     limits: Mapping[str, tuple[Limit, ...]] = field(default_factory=lambda: DEFAULT_LIMITS)
     blocked: frozenset[str] = frozenset()
 
-    def neighbours(self, node: str, links: Links) -> frozenset[str]:
-        """The nodes that `node` would be one customer with; an edge counts when both ends say so."""
+    def neighbours(self, node: str, links: Links) -> dict[str, bool]:
+        """The nodes that `node` would be one customer with, and whether the shop told so; an edge counts when both ends
+        say so."""
         if not links.known or node in self.blocked:
-            return frozenset()
+            return {}
         kept = {other for other in links.known if not is_cut(links, other)} if links.cuts else set(links.known)
         for limit in self.limits.get(node[0], ()):
             others = [other for other in kept if other[0] == limit.other]
@@ -108,9 +107,9 @@ class IdentityRules:
             if allowed is None and node[0] not in WEAK:  # what the shop told stands, however many claim to be somebody
                 allowed = _allowed(limit, [other for other in others if links.known[other].verified], links.known)
             if allowed is None:
-                return frozenset()
+                return {}
             kept = allowed.union([other for other in kept if other[0] != limit.other])
-        return frozenset(kept)
+        return {other: links.known[other].verified for other in kept}
 
     def objection(self, node: str, links: Links, other: str) -> str | None:
         """Why `node` is not one with a node that an event named beside it, in words; None when it is."""
@@ -236,126 +235,3 @@ def _bounded(known: Mapping[str, Link]) -> dict[str, Link]:
 def _newest(nodes: Iterable[str], known: Mapping[str, Link]) -> list[str]:
     """Those that the shop told first, and then those seen last; of one week, by id."""
     return sorted(by_strength(nodes), key=lambda node: (known[node].verified, known[node].week), reverse=True)
-
-
-def component(start: str, neighbours: Mapping[str, frozenset[str]]) -> tuple[frozenset[str], frozenset[str]]:
-    """The nodes of the customer that `start` belongs to, and the nodes that must be known to be sure.
-
-    `neighbours` holds what `IdentityRules.neighbours` says of the nodes known so far. Call again with more until
-    nothing is missing.
-    """
-    graph = _Graph(neighbours)
-    members = graph.customer(start)
-    if len(members) > MAX_NODES:
-        return frozenset({start}), frozenset()
-    return frozenset(members), frozenset(graph.missing)
-
-
-class _Graph:
-    """Who belongs together. What names a person (user, address, card, customer number) joins what it is linked to. A
-    browser or a device joins as well, and may join two persons' names, unless these say that they are two: an account
-    with an address and a guest with another one on the same computer.
-
-    `missing` collects nodes that were asked for and are not known.
-    """
-
-    def __init__(self, neighbours: Mapping[str, frozenset[str]]) -> None:
-        self._neighbours = neighbours
-        self._cores: dict[str, frozenset[str]] = {}
-        self.missing: set[str] = set()
-
-    def customer(self, start: str) -> set[str]:
-        """The nodes of `start`'s customer; more than MAX_NODES where there are too many."""
-        members: set[str] = set()
-        waiting = [start]
-        while waiting and len(members) <= MAX_NODES:
-            node = waiting.pop()
-            if node in members:
-                continue
-            if node[0] not in WEAK:
-                members.add(node)
-                waiting += self._edges(node, weak=False)
-                waiting += [weak for weak in self._edges(node, weak=True) if not self._is_two_peoples({weak})]
-                continue
-            group = self._group(node)
-            members |= group
-            if not self._is_two_peoples(group):
-                waiting += self._named(group) if self._edges(node, weak=False) else self._beside(group)
-                waiting += [bare for bare in self._bare_beside(node) if not self._is_two_peoples(self._group(bare))]
-        return members
-
-    def _group(self, node: str) -> set[str]:
-        """A browser or device by itself where it names somebody; else all that hang together and name nobody."""
-        return {node} if self._edges(node, weak=False) else self._closure(node, weak=True)
-
-    def _bare_beside(self, node: str) -> list[str]:
-        """Browsers and devices next to one that names somebody, and name nobody themselves."""
-        if not self._edges(node, weak=False):
-            return []
-        return [other for other in self._edges(node, weak=True) if not self._edges(other, weak=False)]
-
-    def _beside(self, group: set[str]) -> list[str]:
-        """The browsers and devices next to a group that names nobody, which do."""
-        beside = {other for node in group for other in self._edges(node, weak=True)} - group
-        return [other for other in beside if not self._is_two_peoples({other})]
-
-    def _named(self, group: set[str]) -> set[str]:
-        """Whom a group's browsers and devices are linked to; a group that names nobody, through those beside it."""
-        direct = {named for node in group for named in self._edges(node, weak=False)}
-        if direct:
-            return direct
-        beside = {other for node in group for other in self._edges(node, weak=True)}
-        return {named for node in beside for named in self._edges(node, weak=False)}
-
-    def _is_two_peoples(self, group: set[str]) -> bool:
-        """Whether those whom a group names have identifiers of one kind each, and not the same."""
-        cores = {self._core(named) for named in self._named(group)}
-        kinds = [node[0] for core in cores for node in {other[0]: other for other in core}.values()]
-        return any(kinds.count(kind) > 1 for kind in _PERSONAL)
-
-    def _core(self, node: str) -> frozenset[str]:
-        """What hangs together with a person's node without any browser or device."""
-        if node not in self._cores:
-            core = frozenset(self._closure(node, weak=False))
-            self._cores.update(dict.fromkeys(core, core))
-        return self._cores[node]
-
-    def _closure(self, start: str, *, weak: bool) -> set[str]:
-        """Everything of one sort that hangs together with `start`: persons' nodes, or weak ones that name nobody."""
-        found: set[str] = set()
-        waiting = [start]
-        while waiting and len(found) <= MAX_NODES:
-            node = waiting.pop()
-            if node not in found and not (weak and self._edges(node, weak=False)):
-                found.add(node)
-                waiting += self._edges(node, weak=weak)
-        return found
-
-    def _edges(self, node: str, *, weak: bool) -> set[str]:
-        """The neighbours of one sort that want each other. One that is not known yet is asked for."""
-        theirs = self._neighbours.get(node)
-        if theirs is None:
-            self.missing.add(node)
-            return set()
-        found = set()
-        for other in theirs:
-            if (other[0] in WEAK) is weak:
-                back = self._neighbours.get(other)
-                if back is None:
-                    self.missing.add(other)
-                elif node in back:
-                    found.add(other)
-        return found
-
-
-def partition(links: Mapping[str, Links], rules: IdentityRules) -> dict[str, frozenset[str]]:
-    """Root to nodes of every customer, where the links of all nodes that there are are known."""
-    neighbours = {node: rules.neighbours(node, known).intersection(links) for node, known in links.items()}
-    found: dict[str, frozenset[str]] = {}
-    done: set[str] = set()
-    for node in links:
-        if node not in done:
-            members, _ = component(node, neighbours)
-            done |= members
-            found[strongest(members)] = members
-    return found
