@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -43,9 +44,9 @@ def status_of(world: World, node: str, channel: str = "email") -> str | None:
 
 
 def in_turn(world: World, *events: Event) -> None:
-    """Each a minute after the one before."""
+    """Each happens a minute after the one before."""
     for event in events:
-        world.send(event)
+        world.send(replace(event, timestamp=world.clock.instant, received_at=world.clock.instant))
         world.clock.instant += MINUTE
 
 
@@ -157,3 +158,33 @@ def test_an_account_and_its_address_are_one_by_claims_alone() -> None:
     world.send(says(world, **who, context=ids(loyalty_card="C2")))
     phone, browser = node_id(NodeKind.PHONE, "+4915112345678"), node_id(NodeKind.ANONYMOUS, "b1")
     assert one(world, user("ann"), ANNS, phone, CARD, node_id(NodeKind.LOYALTY, "C2"), browser)
+
+
+def test_a_claim_of_an_earlier_day_lifts_no_refusal() -> None:
+    """Refused at the address and then granted in the account, which the shop knows to be one person's only since."""
+    world = World()
+    address = {"email": "ann@example.com"}
+    in_turn(
+        world,
+        consent(world, "denied", traits=address, **SIGNED),
+        consent(world, "granted", user_id="ann", **SIGNED),
+        says(world, user_id="ann", traits=address, **SIGNED),
+    )
+    world.send(says(world, user_id="ann", traits=address, at=world.clock.instant - timedelta(days=300)))
+    assert status_of(world, user("ann")) == "denied"
+    world.send(consent(world, "granted", user_id="ann", **SIGNED))
+    assert status_of(world, user("ann")) == "granted"
+
+
+def test_a_claim_is_enough_to_take_back_what_was_claimed() -> None:
+    """Also when the shop says later what was claimed to be one person's."""
+    world = World()
+    address = {"email": "ann@example.com"}
+    in_turn(
+        world,
+        says(world, user_id="ann", traits=address),
+        consent(world, "denied", traits=address),
+        consent(world, "granted", user_id="ann"),
+        says(world, user_id="ann", traits=address, **SIGNED),
+    )
+    assert status_of(world, user("ann")) == "granted"

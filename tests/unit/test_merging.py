@@ -249,7 +249,8 @@ def test_a_cart_that_two_carts_became_is_not_reminded_of_again() -> None:
 
 
 def test_nobody_is_subscribed_again_by_what_anybody_may_send() -> None:
-    """The reader clicked on unsubscribe; a public call claims the address and agrees. The shop's own word counts."""
+    """The reader clicked on unsubscribe; a public call claims the address and agrees. The shop's own word counts, about
+    the address, or an account that the shop said is its owner's."""
     world = World()
     world.send(*world.sign_up())
     left = world.event(
@@ -262,6 +263,8 @@ def test_nobody_is_subscribed_again_by_what_anybody_may_send() -> None:
     world.send(consent(world, "granted", traits={"email": "ann@example.com"}))
     assert status_of(world) == "denied"
     world.send(consent(world, "granted", trust=Trust.SIGNED))
+    assert status_of(world) == "denied"
+    world.send(consent(world, "granted", trust=Trust.SIGNED, traits={"email": "ann@example.com"}))
     assert status_of(world) == "granted"
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from regulars.domain.links import Links, is_cut
+from regulars.domain.links import Link, Links, is_cut
 from regulars.domain.statements import DENIED, GRANTED, ConsentRecord
 
 Said = dict[tuple[str, str], ConsentRecord]
@@ -50,11 +50,11 @@ def _takes_back(
     (giver, given), (refuser, refused) = grant, refusal
     if given.at <= refused.at or (refused.verified and not given.verified):
         return False
-    return giver == refuser or refuser in _known_as_one(giver, given.at, ties)
+    return giver == refuser or refuser in _known_as_one(giver, given.at, ties, verified=refused.verified)
 
 
-def _known_as_one(start: str, at: datetime, ties: Mapping[str, Links]) -> set[str]:
-    """The nodes that events up to `at` linked to `start`."""
+def _known_as_one(start: str, at: datetime, ties: Mapping[str, Links], *, verified: bool) -> set[str]:
+    """The nodes that events up to `at` linked to `start`; `verified`: by more than a public write key."""
     found: set[str] = set()
     waiting = [start]
     while waiting:
@@ -62,5 +62,15 @@ def _known_as_one(start: str, at: datetime, ties: Mapping[str, Links]) -> set[st
         if node not in found and node in ties:
             found.add(node)
             links = ties[node]
-            waiting += [other for other, link in links.known.items() if link.at <= at and not is_cut(links, other)]
+            waiting += [
+                other
+                for other, link in links.known.items()
+                if _is_since(link, at, verified=verified) and not is_cut(links, other)
+            ]
     return found
+
+
+def _is_since(link: Link, at: datetime, *, verified: bool) -> bool:
+    """Whether a link was known at an instant. What anybody may claim, of whatever day, lifts no refusal that the shop
+    told."""
+    return link.verified and link.at <= at if verified else (link.claimed or link.at) <= at
