@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from regulars.domain.components import component
+from regulars.domain.components import Neighbours, component
 from regulars.domain.identity import strongest
 from regulars.domain.links import NO_LINKS, Links
 from regulars.domain.profile import Profile, links_after
@@ -29,14 +29,11 @@ class Neighbourhood:
         nodes: Iterable[str],
         links: Mapping[str, Links],
         rules: IdentityRules,
-        heads: Mapping[str, Head] | None = None,
     ) -> None:
-        """`heads`: what has been read already."""
-        self.heads: dict[str, Head] = dict(heads or {})
+        self.heads: dict[str, Head] = {}
         self._store = store
         self._rules = rules
-        self._neighbours = {node: rules.neighbours(node, head.links) for node, head in self.heads.items()}
-        self._neighbours |= {node: rules.neighbours(node, known) for node, known in links.items()}
+        self._neighbours: dict[str, Neighbours] = {node: rules.neighbours(node, known) for node, known in links.items()}
         self._members: dict[str, frozenset[str]] = {}
         self.look(nodes)
 
@@ -55,9 +52,13 @@ class Neighbourhood:
         """The nodes read that are e-mail addresses or telephone numbers."""
         return frozenset([node for node in self.heads if node[0] in "ep"])
 
-    def otherwise(self, links: Mapping[str, Links], nodes: Iterable[str]) -> Neighbourhood:
-        """The same where some nodes' links are others, as far as the customers of `nodes` go."""
-        return Neighbourhood(self._store, nodes, links, self._rules, self.heads)
+    def otherwise(self, neighbours: Mapping[str, Neighbours], nodes: Iterable[str]) -> Neighbourhood:
+        """The same where some nodes want others, as far as the customers of `nodes` go."""
+        other = Neighbourhood(self._store, (), {}, self._rules)
+        other.heads = dict(self.heads)
+        other._neighbours = {**self._neighbours, **neighbours}
+        other.look(nodes)
+        return other
 
     def members(self, node: str) -> frozenset[str]:
         """The nodes of the customer that a node belongs to."""
@@ -110,25 +111,29 @@ def let_go(changes: Sequence[FragmentChange], nearby: Neighbourhood, rules: Iden
     now = links_of(changes)
     lost: dict[str, frozenset[str]] = {}
     for node, change in first.items():
-        before, after = _before(change, now[node]), now[node]
-        was, is_ = rules.neighbours(node, before), rules.neighbours(node, after)
+        was, is_ = _before(change, now[node], rules), rules.neighbours(node, now[node])
         if was == is_:
             continue
         concerned = {node, *was, *is_}
         nearby.look(concerned)
-        earlier = nearby.otherwise({**now, node: before}, concerned)
-        gone = frozenset().union(*(earlier.members(other) - nearby.members(other) for other in concerned))
+        earlier = nearby.otherwise({node: was}, concerned)
+        parted = {other: earlier.members(other) - nearby.members(other) for other in concerned}
+        gone = {one for other, left in parted.items() if left for one in (other, *left)}
+        if cut := was.keys() - is_.keys():  # where the other end does not want it either, nothing parts only now
+            gone |= {node, *cut}
         nearby.look(gone)
-        lost[node] = gone
+        lost[node] = frozenset(gone)
     return lost
 
 
-def _before(change: FragmentChange, after: Links) -> Links:
-    """The links before a change; where nobody knows (a change in bulk), all that there are, as if none were over a
-    limit."""
+def _before(change: FragmentChange, after: Links, rules: IdentityRules) -> Neighbours:
+    """Whom a node wanted before a change; where nobody knows (a change in bulk), all that it knows, as if nothing were
+    cut and none over a limit."""
     if isinstance(change.before, Profile):
-        return change.before.links
-    return NO_LINKS if change.applied is not None or change.version == 1 else Links(after.known)
+        return rules.neighbours(change.node, change.before.links)
+    if change.applied is not None or change.version == 1:
+        return {}
+    return {other: link.verified for other, link in after.known.items()}
 
 
 def _of_profile(change: FragmentChange) -> bool:

@@ -38,6 +38,8 @@ def component(start: str, neighbours: Mapping[str, Neighbours]) -> tuple[frozens
     `neighbours` holds what `IdentityRules.neighbours` says of the nodes known so far. Call again with more until
     nothing is missing.
     """
+    if not neighbours.get(start, start):
+        return frozenset({start}), frozenset()
     graph = _Graph(neighbours)
     members = graph.customer(start)
     if members is None:  # too many, whatever else there is to know
@@ -99,6 +101,7 @@ class _Graph:
         self._edges_of: dict[str, _Edges] = {}
         self._cores: dict[str, _Part] = {}
         self._persons: dict[str, _Part] = {}
+        self._shared: dict[frozenset[str], bool] = {}
         self.missing: set[str] = set()
 
     def customer(self, start: str) -> frozenset[str] | None:
@@ -210,6 +213,11 @@ class _Graph:
     def _is_shared(self, unit: _Part) -> bool:
         """Whether those whom a unit names (or, where it names nobody, the units beside it) are two people, or may
         be."""
+        if unit.nodes not in self._shared:
+            self._shared[unit.nodes] = self._found_shared(unit)
+        return self._shared[unit.nodes]
+
+    def _found_shared(self, unit: _Part) -> bool:
         beside = [] if self._names(unit) else self._beside(unit)
         if not all(one.known and not one.too_many for one in (unit, *beside)):
             return True
@@ -217,7 +225,7 @@ class _Graph:
         persons = {self.person(node) for node in named}
         if not all(person.known and not person.too_many for person in persons):
             return True
-        return _are_two({person.nodes for person in persons}, _PERSONAL)
+        return len(persons) > 1 and _are_two({person.nodes for person in persons}, _PERSONAL)
 
     def _told(self, node: str) -> _Step:
         edges = self._edges(node)
@@ -275,5 +283,10 @@ class _Graph:
 
 def _are_two(parts: Iterable[frozenset[str]], kinds: str) -> bool:
     """Whether of these parts two have an identifier of one kind."""
-    of_parts = [{node[0] for node in part} for part in parts]
-    return any(sum(kind in found for found in of_parts) > 1 for kind in kinds)
+    seen: set[str] = set()
+    for part in parts:
+        found = {node[0] for node in part}.intersection(kinds)
+        if found & seen:
+            return True
+        seen |= found
+    return False

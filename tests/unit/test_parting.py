@@ -1,0 +1,87 @@
+"""What becomes of two customers who were taken for one: each is as if it had been alone, and nobody hears twice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from regulars.domain.event_nodes import JOINED, SPLIT
+from regulars.domain.events import Event, EventType, Trust
+from regulars.domain.identity import NodeKind, node_id
+from tests.world import World, user
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+BROWSER = node_id(NodeKind.ANONYMOUS, "b1")
+SIGNED: dict[str, Any] = {"trust": Trust.SIGNED, "source": "shop"}
+
+
+def email(address: str) -> str:
+    """The node of an address."""
+    return node_id(NodeKind.EMAIL, address)
+
+
+def word(world: World, name: str, one: str, other: str) -> Event:
+    """An operator's word about two identifiers."""
+    own: dict[str, Any] = {"type": EventType.SYSTEM, "trust": Trust.SYSTEM, "user_id": None}
+    return world.event(name, properties={"nodes": sorted([one, other])}, **own)
+
+
+def says(world: World, **who: Any) -> Event:
+    """An identify call."""
+    return world.event("", type=EventType.IDENTIFY, **{"user_id": None, **who})
+
+
+def consent(world: World, status: str, **who: Any) -> Event:
+    said = {"channel": "email", "status": status}
+    return world.event("Consent Updated", properties=said, **{"user_id": None, **who})
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_who_had_only_the_other_parts_orders_is_decided_anew(apart: bool) -> None:  # noqa: FBT001 - both
+    """A guest's order made the account active; without the address it is not. Whether the stream tells both ends at
+    once or one after the other."""
+    world = World()
+    world.send(world.order("o1", user_id=None, traits={"email": "bob@example.com"}))
+    world.clock.instant += MINUTE
+    world.send(says(world, user_id="ann", traits={"email": "bob@example.com"}, **SIGNED))
+    assert "active" in world.segments("ann")
+    world.clock.instant += MINUTE
+    keys = world.log.append([word(world, SPLIT, user("ann"), email("bob@example.com"))])
+    world.update([("record", keys)])
+    if apart:
+        for change in world.store.changes():
+            world.evaluate.changed([change])
+    world.settle()
+    assert world.segments("ann") == set()
+    world.clock.instant += MINUTE
+    world.send(word(world, JOINED, user("ann"), email("bob@example.com")))
+    assert "active" in world.segments("ann")
+
+
+def test_the_others_cart_is_not_reminded_of_after_a_split() -> None:
+    """It waited to be reminded of when the browser turned out not to be hers."""
+    world = World()
+    world.send(*world.sign_up("ann@example.com", trust=Trust.SIGNED))
+    world.send(world.event("Page Viewed", type=EventType.PAGE, anonymous_id="b1"))
+    world.advance(world.clock.instant + HOUR)
+    world.send(world.event("Product Added", user_id=None, anonymous_id="b1", properties={"product_id": "secret"}))
+    world.advance(world.clock.instant + timedelta(minutes=62))
+    assert "cart_abandoner" in world.segments("ann")
+    world.send(word(world, SPLIT, user("ann"), BROWSER))
+    assert world.segments("ann") == {"new_subscriber"}
+    world.advance(world.clock.instant + DAY)
+    assert world.sent() == ["welcome"]
+
+
+@pytest.mark.parametrize("views", [5, 60])
+def test_who_loses_a_browser_is_looked_at_again_however_much_came_with_it(views: int) -> None:
+    """A write of more facts than it can carry says nothing of what was before."""
+    world = World()
+    world.send(*world.sign_up(user_id=None, anonymous_id="b1"))
+    world.send(world.event("Page Viewed", type=EventType.PAGE, anonymous_id="b1"))
+    assert "new_subscriber" in world.segments("ann")
+    pages = [world.event("Page Viewed", type=EventType.PAGE, user_id=None, anonymous_id="b1") for _ in range(views)]
+    world.send(world.event("Page Viewed", type=EventType.PAGE, user_id="bob", anonymous_id="b1"), *pages)
+    assert world.segments("ann") == set()
