@@ -73,8 +73,11 @@ ARTIFACTS = {
         ),
         _artifact("update_customers", "pyarrow", "pyyaml", services=("s3", "dynamodb"), program=True),
         _artifact("evaluate_customers", "pyyaml", services=("dynamodb", "s3", "sqs"), program=True),
+        _artifact("admin", "pyarrow", "pyyaml", services=("dynamodb", "s3"), program=True),
         _artifact("tick", services=("dynamodb", "sqs")),
-        _artifact("refresh", "numpy", "pyyaml", "scipy", "threadpoolctl", services=("dynamodb", "s3", "sqs"), program=True),
+        _artifact(
+            "refresh", "numpy", "pyyaml", "scipy", "threadpoolctl", services=("dynamodb", "s3", "sqs"), program=True
+        ),
         _artifact("monitor", "pyarrow", services=("s3",), contracts=True),
         _artifact("reconcile", "pyarrow", "pyyaml", services=("dynamodb", "s3", "sqs"), program=True),
         _artifact(

@@ -66,6 +66,8 @@ def dev(port: int) -> None:
             raise click.ClickException(f"cannot listen on port {port}: {error.strerror}") from error
         with server:
             click.echo(f"The demo shop is on http://localhost:{port} (stop with Ctrl+C)")
+            click.echo(f"Operators' token for http://localhost:{port}/v1/admin/segments, good for twelve hours:")
+            click.echo(f"  Authorization: Bearer {cloud.operator_token()}")
             try:
                 server.wait()
             except KeyboardInterrupt:

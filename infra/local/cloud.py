@@ -196,6 +196,10 @@ class LocalCloud:
         answer = self.client("secretsmanager").get_secret_value(SecretId=f"{self.stack.name}/{name}")
         return str(answer["SecretString"])
 
+    def operator_token(self, **claims: Any) -> str:
+        """A token for the admin API; `scopes`, `lasts` and claims as infra.local.operators.Operators.token has them."""
+        return self._http.operator_token(**claims)
+
     def client(self, service: str) -> Any:
         """A boto3 client of this cloud, for tests and tools."""
         return boto3.client(service, region_name=REGION)

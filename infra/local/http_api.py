@@ -17,12 +17,14 @@ from uuid import uuid4
 import orjson
 
 from infra.local.functions import InvocationError
+from infra.local.operators import Operators, RefusedError, authorizers
 from infra.local.template import ACCOUNT, Stack, TemplateError
 from infra.local.throttling import Throttle
 
 BODY_LIMIT: Final = 10 * 1024 * 1024
 """Bytes of a request body that API Gateway passes on."""
 
+_UNAUTHORIZED: Final = 401
 _FUNCTION_IN_URI = re.compile(r"\$\{(\w+)\.Arn\}")
 _TEXT_TYPES = re.compile(
     r"^(text/|application/(json|javascript|xml)\b|application/[\w.-]+\+(json|xml)\b)", re.IGNORECASE
@@ -66,6 +68,8 @@ class _Route:
     pattern: re.Pattern[str]
     function: str
     fixed_parts: int = field(default=0)
+    authorizer: str | None = None
+    scopes: tuple[str, ...] = ()
 
 
 class HttpApi:
@@ -73,6 +77,8 @@ class HttpApi:
 
     def __init__(self, stack: Stack, invoke: Callable[[str, Any], Any], now: Callable[[], datetime]) -> None:
         self._routes = list(_routes(stack))
+        self._authorizers = dict(authorizers(stack))
+        self._operators = Operators()
         self._invoke = invoke
         self._now = now
         self.throttle: Throttle | None = None
@@ -91,10 +97,21 @@ class HttpApi:
             return _message(429, "Too Many Requests")
         event = self._event(route, parameters, request, path)
         try:
+            if route.authorizer is not None:
+                event["requestContext"]["authorizer"] = self._operators.admitted(
+                    event["headers"].get("authorization"), self._authorizers[route.authorizer], route.scopes
+                )
             reply = self._invoke(route.function, event)
+        except RefusedError as error:
+            return _message(error.status, "Unauthorized" if error.status == _UNAUTHORIZED else "Forbidden")
         except InvocationError:
             return _message(500, "Internal Server Error")
         return _response(reply)
+
+    def operator_token(self, **claims: Any) -> str:
+        """A token that the operators' routes take (infra/local/operators.py says what may be asked of it)."""
+        (authorizer,) = self._authorizers.values()
+        return self._operators.token(authorizer, **claims)
 
     def has_route(self, method: str, path: str) -> bool:
         """Whether a request would reach a function."""
@@ -170,7 +187,17 @@ def _routes(stack: Stack) -> Iterable[_Route]:
                 if target is None or target[1] not in functions:
                     raise TemplateError(f"{logical}: {method} {path} leads to no function")
                 verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
-                yield _Route(f"{verb} {path}", verb, _pattern(path), target[1], len(re.sub(r"\{[^}]*\}", "", path)))
+                authorizer, scopes = _authorizer_of(operation)
+                fixed_parts = len(re.sub(r"\{[^}]*\}", "", path))
+                yield _Route(f"{verb} {path}", verb, _pattern(path), target[1], fixed_parts, authorizer, scopes)
+
+
+def _authorizer_of(operation: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...]]:
+    """The authorizer that a route names, and its scopes."""
+    for required in operation.get("security", ()):
+        for name, scopes in required.items():
+            return name, tuple(scopes)
+    return None, ()
 
 
 def _pattern(path: str) -> re.Pattern[str]:

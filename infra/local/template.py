@@ -17,7 +17,11 @@ from unittest import mock
 
 import yaml
 
-EVERYTHING: Final = {"BigCommerce": "yes"}
+EVERYTHING: Final = {
+    "BigCommerce": "yes",
+    "AdminIssuer": "https://operators.example/",
+    "AdminAudience": "regulars",
+}
 """Parameters that add what not every deployment has."""
 TEMPLATE: Final = Path(__file__).parents[1] / "template.yaml"
 REGION: Final = "us-east-1"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ from regulars.domain.errors import BadInputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from regulars.application.segments.backtest import Range
     from regulars.domain.definitions import Basis, DefinitionSet
     from regulars.domain.program import Program
 
@@ -145,10 +143,6 @@ def preview(bucket: str, table: str, file: Path, sample: int, *, as_json: bool) 
         click.echo(f"  {node}")
 
 
-_SPAN = re.compile(r"([1-9]\d{0,4})([hdw])")
-_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-
-
 @segments.command()
 @BUCKET
 @click.argument("what", metavar="FILE|NAME")
@@ -160,11 +154,12 @@ def backtest(bucket: str, what: str, first: datetime, last: datetime, step: str,
     """Who would have been in a segment over a past range: entries, exits and size per step, from the log, as of each
     instant. Of the definition in a FILE, or of the segment NAME as it is now. Reads the whole log; changes nothing."""
     from regulars.application.segments.backtest import backtest_doc  # noqa: PLC0415
+    from regulars.application.segments.requests import range_of  # noqa: PLC0415
     from regulars.runtime.segments import backtest as compose  # noqa: PLC0415
     from regulars.runtime.segments import programs  # noqa: PLC0415
 
-    over = _range(first.replace(tzinfo=UTC), last.replace(tzinfo=UTC), step)
     with trouble():
+        over = range_of(first, last, step)
         program, name = _draft_or_name(what, programs(bucket).basis())
         doc = backtest_doc(compose(bucket)(program, name, over))
     if as_json:
@@ -176,20 +171,6 @@ def backtest(bucket: str, what: str, first: datetime, last: datetime, step: str,
         ("until", "in", "out", "merged", "size"),
         ((row["until"][:16], row["entries"], row["exits"], row["merged"], row["size"]) for row in doc["steps"]),
     )
-
-
-def _range(start: datetime, end: datetime, step: str) -> Range:
-    from regulars.application.segments.backtest import MAX_STEPS, Range  # noqa: PLC0415
-
-    said = _SPAN.fullmatch(step)
-    if said is None:
-        raise click.UsageError("--step is a number with h, d or w, such as 1d")
-    over = Range(start, end, int(said[1]) * _UNITS[said[2]])
-    if end <= start:
-        raise click.UsageError("--to must be later than --from")
-    if over.steps() > MAX_STEPS:
-        raise click.UsageError(f"these are {over.steps()} steps; at most {MAX_STEPS}: choose a longer --step")
-    return over
 
 
 def _draft_or_name(what: str, basis: Basis) -> tuple[Program, str]:

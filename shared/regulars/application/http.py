@@ -23,7 +23,8 @@ class HttpRequest:
     """One request. Header names are in lower case; `query` is the raw query string; `body` is text, or base64 of the
     bytes.
 
-    `received_at` is when the gateway took it, `request_id` the gateway's id of it, `source_ip` the peer's address.
+    `received_at` is when the gateway took it, `request_id` the gateway's id of it, `source_ip` the peer's address,
+    `subject` whom the gateway's authorizer found in a token, where the route has one.
     """
 
     method: str
@@ -35,6 +36,7 @@ class HttpRequest:
     body: str | None = None
     is_base64: bool = False
     source_ip: str = ""
+    subject: str = ""
 
     def raw_body(self) -> bytes:
         """The bytes of the body, empty where there is none. Raises BadInputError `bad_body` when they are not

@@ -173,6 +173,14 @@ class Basis:
         """The program in force."""
         return program_of(self.files, self.definitions.definitions, self.parameters)
 
+    def segments(self) -> dict[str, Any]:
+        """The data of all segments by name, as they are written."""
+        _, items = _segments_of(self.files)
+        found = {
+            str(item["name"]): _as_json({key: value for key, value in item.items() if key != "name"}) for item in items
+        }
+        return found | {name: dict(definition.data) for name, definition in self.definitions.definitions.items()}
+
     def with_draft(self, name: str, raw: object, *, now: datetime) -> Program:
         """The program with a draft in place of the segment of that name, in files or put, or beside the others.
 
@@ -190,20 +198,10 @@ class Basis:
         other = _AS_IT_IS
         while other in known:
             other += "_"
-        current = self._data(name)
-        added = Definition(other, 0, now, "", {key: value for key, value in current.items() if key != "name"})
+        added = Definition(other, 0, now, "", self.segments()[name])
         draft = Definition(name, 0, now, "", data_of(raw, name))
         put = {**self.definitions.definitions, name: draft, other: added}
         return program_of(_without(self.files, name), put, self.parameters), other
-
-    def _data(self, name: str) -> Mapping[str, Any]:
-        if name in self.definitions.definitions:
-            return self.definitions.definitions[name].data
-        for data in self.files.values():
-            for item in data.get("segments", ()) if isinstance(data, Mapping) else ():
-                if item["name"] == name:
-                    return dict(item)
-        raise KeyError(name)
 
 
 def _without(files: Mapping[str, object], name: str) -> Mapping[str, object]:

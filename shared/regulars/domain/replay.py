@@ -15,12 +15,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from regulars.domain.components import Neighbours, component
 from regulars.domain.customer import Customer, Fragment, customer_of
 from regulars.domain.engine import MERGE, SPLIT, step
 from regulars.domain.facts import Fact, link_fact, others_of, told_to_all
 from regulars.domain.identity import strongest
 from regulars.domain.instants import from_millis
-from regulars.domain.links import Links, component, says_more
+from regulars.domain.links import Links, says_more
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile, fold, links_after
 from regulars.domain.program import CompiledProgram
@@ -82,7 +83,7 @@ class Replay:
         self._program = program
         self._tell = tell
         self._nodes: dict[str, _Node] = {}
-        self._neighbours: dict[str, frozenset[str]] = {}
+        self._neighbours: dict[str, Neighbours] = {}
         self._members: dict[str, frozenset[str]] = {}
         self._live: dict[str, _Live] = {}
         self.states: dict[str, CustomerState] = {}
@@ -105,7 +106,11 @@ class Replay:
             if fact.id in node.ids:
                 return
             node.ids.add(fact.id)
-        told = {other: link_fact(fact, home) for other in others_of(fact) if _is_told(fact, other, node.profile.links)}
+        told = {
+            other: link_fact(fact, home, other)
+            for other in others_of(fact)
+            if _is_told(fact, other, node.profile.links)
+        }
         if told:
             self._join({home: fact, **told}, fact.received_at)
             return
@@ -120,7 +125,7 @@ class Replay:
         node = self._nodes.get(name)
         if node is None:
             node = self._nodes[name] = _Node()
-            self._neighbours[name] = frozenset()
+            self._neighbours[name] = {}
         return node
 
     def _live_of(self, name: str) -> _Live:
@@ -143,7 +148,7 @@ class Replay:
         for name in told:
             self._node(name)
         fresh = self._fresh(told)
-        concerned = set(told).union(*(theirs | self._neighbours[name] for name, theirs in fresh.items()))
+        concerned = set(told).union(*({*theirs, *self._neighbours[name]} for name, theirs in fresh.items()))
         for name in concerned:
             self._node(name)
         self._settle(concerned, now)
@@ -161,7 +166,7 @@ class Replay:
             self._nodes[name].waiting.append(fact)
             self._nodes[name].fold(self._program)
 
-    def _fresh(self, told: Mapping[str, Fact]) -> dict[str, frozenset[str]]:
+    def _fresh(self, told: Mapping[str, Fact]) -> dict[str, Neighbours]:
         """The neighbours, once the facts are folded in, of the nodes that get others by it."""
         rules = self._program.identity
         found = {
@@ -180,15 +185,24 @@ class Replay:
                 self._step(root, self._members_of(root), (), now=now)
                 self._live.pop(root, None)
 
-    def _rewire(self, fresh: Mapping[str, frozenset[str]], concerned: Iterable[str]) -> set[str]:
-        """Let links count from now on; the nodes that were one customer with those concerned, and are not any more."""
+    def _rewire(self, fresh: Mapping[str, Neighbours], concerned: Iterable[str]) -> set[str]:
+        """Let links count from now on; who is parted from somebody by that, and whoever stays."""
         if not fresh:
             return set()
         before = {name: self._members_of(name) for name in concerned}
+        gone = {one for name, theirs in fresh.items() for one in self._let_go(name, theirs)}
         self._neighbours.update(fresh)
         self._members.clear()
         self._live.clear()  # what was known of a customer may be of others' nodes from now on
-        return set().union(*(before[name] - self._members_of(name) for name in concerned))
+        for name in concerned:
+            if left := before[name] - self._members_of(name):
+                gone |= {name, *left}
+        return gone
+
+    def _let_go(self, name: str, theirs: Neighbours) -> set[str]:
+        """A node and those that it does not want any more."""
+        cut = self._neighbours[name].keys() - theirs.keys()
+        return {name, *cut} if cut else set()
 
     def _flush(self, root: str) -> None:
         live = self._live.get(root)

@@ -11,6 +11,7 @@ from regulars.domain.instants import from_millis, truncated
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_MAX_SUBJECT = 255  # OpenID Connect Core 1.0, section 2
 SAFE_HEADERS = {
     "strict-transport-security": "max-age=31536000",
     "referrer-policy": "no-referrer",
@@ -36,6 +37,7 @@ def request_of(event: Mapping[str, Any]) -> HttpRequest:
         source_ip=http.get("sourceIp", ""),
         request_id=context["requestId"],
         received_at=truncated(datetime.now(UTC)) if epoch is None else from_millis(int(epoch)),
+        subject=str(context.get("authorizer", {}).get("jwt", {}).get("claims", {}).get("sub", ""))[:_MAX_SUBJECT],
     )
 
 

@@ -63,6 +63,21 @@ class S3DefinitionStore:
         ):
             raise VersionConflictError("other definitions were put in force meanwhile")
 
+    def note_rules(self, rules_version: str, segments: dict[str, Any]) -> None:
+        """Keep what the segments were under a version of the rules, unless that is kept already."""
+        body = json_text({"v": 1, "rules_version": rules_version, "segments": segments})
+        self._documents.put(_rules_key(rules_version), body, replaces=None)
+
+    def noted_rules(self, rules_version: str) -> dict[str, Any] | None:
+        """What the segments were under a version of the rules."""
+        key = _rules_key(rules_version)
+        found = self._documents.read(key)
+        return None if found is None else _parsed(found, key, lambda doc: dict(doc["segments"]))
+
+
+def _rules_key(rules_version: str) -> str:
+    return f"program/rules/{rules_version}.json"
+
 
 def _key(name: str, version: int) -> str:
     return f"{FOLDER}/{name}/{version}.json"

@@ -45,6 +45,7 @@ class S3ProgramStore:
         self._files = program_files(folder)
         self._program = load_program(self._files)
         self._definitions = DefinitionSet()
+        self._noted: str | None = None
         self._read_at: datetime | None = None
 
     def current(self, *, parameters_version: int = 0, definitions_version: int = 0) -> Program:
@@ -71,11 +72,13 @@ class S3ProgramStore:
         return Basis(self._files, self._put.in_force(), parameters)
 
     def publish(self, parameters: ProgramParameters) -> bool:
-        """Whether these are in force now; where another's version is as high or higher, nothing changes.
+        """Whether these are in force now; where another's version is as high or higher, nothing changes. What the rules
+        are is kept beside, so that history can say which decided what.
 
         Each try replaces exactly what it read (If-Match), so of two refreshes the newer wins whoever writes last, and a
         try whose answer was lost finds its own version in force. Raises TransientError when others keep winning.
         """
+        self._note_rules()
         body = json.dumps(parameters_to_doc(parameters)).encode()
         for _ in range(_PUBLISH_TRIES):
             stored, etag = self._read()
@@ -83,6 +86,12 @@ class S3ProgramStore:
                 self._read_at = None
                 return stored.version < parameters.version or stored == parameters
         raise TransientError("other writers keep replacing the parameters")
+
+    def _note_rules(self) -> None:
+        if self._noted != self._program.rules_version:
+            basis = Basis(self._files, self._definitions, self._program.parameters)
+            self._put.note_rules(self._program.rules_version, basis.segments())
+            self._noted = self._program.rules_version
 
     def _is_stale(self) -> bool:
         # A clock that was moved back counts as time gone by: better one read too many.

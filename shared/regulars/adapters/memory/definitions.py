@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from regulars.domain.definitions import DefinitionSet
 from regulars.domain.errors import VersionConflictError
@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 
 class MemoryDefinitionStore:
-    """Two dicts."""
+    """What S3 would hold, in dicts."""
 
     def __init__(self) -> None:
         self._in_force = DefinitionSet()
         self._kept: dict[tuple[str, int], Definition] = {}
+        self._rules: dict[str, dict[str, Any]] = {}
 
     def in_force(self) -> DefinitionSet:
         """The set in force."""
@@ -37,3 +38,11 @@ class MemoryDefinitionStore:
         if self._in_force.version != definitions.version - 1:
             raise VersionConflictError("other definitions were put in force meanwhile")
         self._in_force = definitions
+
+    def note_rules(self, rules_version: str, segments: dict[str, Any]) -> None:
+        """Keep what the segments were under a version of the rules, unless that is kept already."""
+        self._rules.setdefault(rules_version, segments)
+
+    def noted_rules(self, rules_version: str) -> dict[str, Any] | None:
+        """What the segments were under a version of the rules."""
+        return self._rules.get(rules_version)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from regulars.application.fragments import fragments_of
 from regulars.domain.customer import Customer, customer_of
-from regulars.domain.links import partition
+from regulars.domain.components import partition
 
 if TYPE_CHECKING:
     from regulars.domain.program import CompiledProgram, Program

@@ -1,0 +1,129 @@
+"""Putting definitions in force and taking them out, each change by exactly one of those who try at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from regulars.domain.definitions import NAME_TAKEN, Definition, DefinitionSet, data_of, names_in_files, program_of
+from regulars.domain.errors import BadInputError, TransientError, VersionConflictError
+
+if TYPE_CHECKING:
+    from regulars.domain.definitions import Basis
+    from regulars.domain.program import Program
+    from regulars.ports import Clock
+
+PRECONDITION_FAILED, PRECONDITION_REQUIRED = "precondition_failed", "precondition_required"
+UNKNOWN_SEGMENT = "unknown_segment"
+ABSENT = 0
+"""The version of what must not be there yet."""
+_TRIES = 5
+_NUMBERS_TRIED = 20
+
+
+class DefinitionStore(Protocol):
+    """Definitions by version, and the set in force. All methods may raise TransientError."""
+
+    def in_force(self) -> DefinitionSet:
+        """The set in force; an empty one where nobody has put any."""
+
+    def definition(self, name: str, version: int) -> Definition | None:
+        """One version, whether it is in force, or was, or never came to be."""
+
+    def keep(self, definition: Definition) -> bool:
+        """Keep a version; False when another definition is kept under its number already."""
+
+    def put_in_force(self, definitions: DefinitionSet) -> None:
+        """Replace the set before this one. Raises VersionConflictError where another came first."""
+
+    def note_rules(self, rules_version: str, segments: dict[str, Any]) -> None:
+        """Keep for ever what the segments were under a version of the rules, unless that is kept already."""
+
+    def noted_rules(self, rules_version: str) -> dict[str, Any] | None:
+        """What the segments were under a version of the rules: name to data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What is in force now: the definition (None: taken out), and the program that it is part of."""
+
+    definition: Definition | None
+    program: Program
+
+
+class Definitions:
+    """`put` and `withdraw` change the set in force; whoever evaluates follows within a minute."""
+
+    def __init__(self, *, store: DefinitionStore, basis: Callable[[], Basis], clock: Clock) -> None:
+        self._store = store
+        self._basis = basis
+        self._clock = clock
+
+    def put(self, name: str, raw: object, *, by: str, expected: int | None) -> Put:
+        """Put a definition in force. `expected`: the version that it replaces (ABSENT: none); may be left out where
+        there is none. The same again changes nothing, whatever is expected.
+
+        Raises BadInputError: `bad_program` with everything that is wrong, `name_taken` where the files define it,
+        `precondition_failed`, `precondition_required`; TransientError when others keep winning.
+        """
+        data, now = data_of(raw, name), self._clock.now()
+
+        def change(basis: Basis) -> tuple[DefinitionSet, Definition]:
+            current = basis.definitions.definitions.get(name)
+            if current is not None and current.data == data:
+                return basis.definitions, current
+            _check(expected, current)
+            draft = Definition(name, basis.definitions.latest(name) + 1, now, by, data)
+            program_of(basis.files, basis.definitions.having(draft).definitions, basis.parameters)
+            kept = self._kept(draft)
+            return basis.definitions.having(kept), kept
+
+        return self._changed(change)
+
+    def withdraw(self, name: str, *, expected: int | None) -> Put:
+        """Take a definition out. Raises BadInputError as `put`, and `unknown_segment` where none is in force."""
+
+        def change(basis: Basis) -> tuple[DefinitionSet, None]:
+            current = basis.definitions.definitions.get(name)
+            if current is None:
+                if name in names_in_files(basis.files):
+                    raise BadInputError(NAME_TAKEN, "the program's files define it; change it there")
+                raise BadInputError(UNKNOWN_SEGMENT, "there is no such definition")
+            _check(expected, current)
+            left = basis.definitions.lacking(name)
+            program_of(basis.files, left.definitions, basis.parameters)
+            return left, None
+
+        return self._changed(change)
+
+    def _changed(self, change: Callable[[Basis], tuple[DefinitionSet, Definition | None]]) -> Put:
+        for _ in range(_TRIES):
+            basis = self._basis()
+            wanted, definition = change(basis)
+            changed = replace(basis, definitions=wanted)
+            program = changed.program()
+            if wanted is not basis.definitions:
+                self._store.note_rules(program.rules_version, changed.segments())
+                try:
+                    self._store.put_in_force(wanted)
+                except VersionConflictError:
+                    continue
+            return Put(definition, program)
+        raise TransientError("others keep changing the definitions")
+
+    def _kept(self, draft: Definition) -> Definition:
+        """The draft under the first number that nobody's lost attempt has taken."""
+        for _ in range(_NUMBERS_TRIED):
+            if self._store.keep(draft):
+                return draft
+            draft = replace(draft, version=draft.version + 1)
+        raise TransientError("too many lost attempts to put this definition")
+
+
+def _check(expected: int | None, current: Definition | None) -> None:
+    version = current.version if current else ABSENT
+    if expected is None and current is not None:
+        raise BadInputError(PRECONDITION_REQUIRED, "it is in force; say which version you have seen, by If-Match")
+    if expected is not None and expected != version:
+        raise BadInputError(PRECONDITION_FAILED, "it is not the version that you have seen; read it again")
