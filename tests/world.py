@@ -124,12 +124,12 @@ class World:
     def order(
         self, order_id: str, *, at: datetime | None = None, total: int = 5000, version: int = 1, **parts: Any
     ) -> Event:
-        """A signed order of user `ann` placed `at`."""
+        """A signed order of user `ann` placed `at`; `said`: more of its document."""
         placed = at or self.clock.instant
         doc = {
             "order_id": order_id, "version": version, "status": parts.pop("status", "placed"), "currency": "USD",
             "placed_at": to_millis(placed), "total_minor": total, "refunded_minor": parts.pop("refunded", 0),
-        }  # fmt: skip
+        } | parts.pop("said", {})  # fmt: skip
         return self.event(
             "Order Updated", at=placed, type=EventType.ORDER, source="shop", properties=doc,
             **{"trust": Trust.SIGNED, "event_id": event_id_of("shop", f"{order_id}:{version}"), **parts},

@@ -74,7 +74,7 @@ def test_sections_may_stand_in_several_files() -> None:
         ({"parameters": {"big": {**BIG["big"], "percentile": 101}}}, "0.yaml: parameters.big.percentile: should be"),
         ({"parameters": {"big": {**BIG["big"], "default": "x"}}}, "0.yaml: parameters.big.default: the amount must"),
         ({"parameters": {"big": {**BIG["big"], "of": {}}}}, "0.yaml: parameters.big.of: must have exactly one of"),
-        ({"segmants": []}, "0.yaml: segmants: no such section; there are currency, time_zone, parameters"),
+        ({"segmants": []}, "0.yaml: segmants: no such section; there are currency, time_zone, ready_made"),
         ({"currency": "EURO"}, "0.yaml: currency: currency must be an ISO 4217 code"),
         ({"currency": None}, "0.yaml: currency: missing; add an ISO 4217 code"),
     ],

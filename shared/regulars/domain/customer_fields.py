@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from regulars.domain.customer_scores import SCORE_FIELDS
-from regulars.domain.rules.fields import MONTHS, WEEKDAYS
+from regulars.domain.rules.fields import MONTHS, VIEWED, WEEKDAYS
 from regulars.domain.rules.view import Value
 from regulars.domain.surveys import SurveyKind, nps_group
 
@@ -151,6 +151,11 @@ def _share(which: Callable[[Any], bool]) -> Getter:
     return share
 
 
+def _per_view(customer: Customer) -> Value:
+    views = customer.count(VIEWED)
+    return min(len(customer.orders()) / views, 1.0) if views else None
+
+
 def _categories(customer: Customer) -> list[str]:
     return [name for row in customer.order_rows() for name in row.categories]
 
@@ -176,6 +181,7 @@ FIELDS: Mapping[str, Getter] = {
     "orders.months": _months,
     "orders.coupon_share": _share(lambda entry: entry.coupon),
     "orders.store_share": _share(lambda entry: entry.channel == "store"),
+    "orders.per_product_viewed": _per_view,
     "orders.category": _category,
     "orders.categories": lambda customer: tuple(sorted(set(_categories(customer)))) or None,
     **{field: _score(field) for field in SCORE_FIELDS},

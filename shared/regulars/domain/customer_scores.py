@@ -67,9 +67,13 @@ class Scored:
 
 
 def _predicted_orders(scorer: Scorer, buying: Buying | None, now: int) -> Value:
-    """In thousandths. Rounded down, a bound is reached exactly when the score reaches it."""
+    """In thousandths: the greatest whose quotient is not above the score, so that a bound is reached exactly when the
+    score reaches it, to the last digit."""
     orders = scorer.predicted_orders(buying, now)
-    return None if orders is None else math.floor(orders * THOUSAND)
+    if orders is None:
+        return None
+    reached = math.floor(orders * THOUSAND)
+    return reached + ((reached + 1) / THOUSAND <= orders) - (reached / THOUSAND > orders)
 
 
 def _expected_next(scorer: Scorer, buying: Buying | None, _now: int) -> Value:

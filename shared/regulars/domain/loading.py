@@ -17,6 +17,7 @@ from regulars.domain.identity_rules import IdentityDefinition
 from regulars.domain.money import currency_exponent
 from regulars.domain.parameters import ParameterDefinition, ProgramParameters
 from regulars.domain.program import Campaign, ChurnModel, FrequencyCap, Name, Program, Segment
+from regulars.domain.ready_made import ready_made
 from regulars.domain.rules.nodes import MAX_DEPTH, bounds_problem, problems
 from regulars.domain.rules.operands import RuleContext
 from regulars.domain.rules.reads import segments_in
@@ -25,6 +26,7 @@ from regulars.domain.rules.windows import zone_of
 BAD_PROGRAM = "bad_program"
 MAX_SEGMENTS = 200
 MAX_CAMPAIGNS = 100
+READY_MADE = "ready_made"
 _SECTIONS: dict[str, TypeAdapter[Any]] = {
     "parameters": TypeAdapter(dict[Name, ParameterDefinition]),
     "churn": TypeAdapter(ChurnModel),
@@ -70,6 +72,7 @@ def load_program(files: Mapping[str, object], parameters: ProgramParameters | No
     """
     draft = _Draft(_merged(files))
     _check_sources(draft, files)
+    _take_ready_made(draft)
     currency = _currency(draft)
     draft.context = RuleContext(currency=currency)
     definitions = draft.read("parameters")
@@ -102,7 +105,7 @@ def load_program(files: Mapping[str, object], parameters: ProgramParameters | No
 def _merged(files: Mapping[str, object]) -> dict[str, tuple[str, Any]]:
     """Section name to file name and data. Raises BadInputError on anything but known sections, each in one file."""
     sections: dict[str, tuple[str, Any]] = {}
-    known = ("currency", "time_zone", *_SECTIONS, *sources.SECTIONS)
+    known = ("currency", "time_zone", READY_MADE, *_SECTIONS, *sources.SECTIONS)
     for file, data in sorted(files.items()):
         if problem := bounds_problem(data, depth=2 * MAX_DEPTH + 8, nodes=50_000):
             raise BadInputError(BAD_PROGRAM, f"{file}: {problem}")
@@ -134,6 +137,19 @@ def _currency(draft: _Draft) -> str:
     except BadInputError as error:
         raise BadInputError(BAD_PROGRAM, f"{file}: currency: {error.detail}") from error
     return currency
+
+
+def _take_ready_made(draft: _Draft) -> None:
+    """Put the segments of the sets that the program asks for beside its own."""
+    if READY_MADE not in draft.sections:
+        return
+    file, asked = draft.sections[READY_MADE]
+    found, problems = ready_made(asked)
+    for path, problem in problems:
+        draft.say(READY_MADE, path, problem)
+    where, own = draft.sections.get("segments", (file, ()))
+    if isinstance(own, list | tuple):
+        draft.sections["segments"] = (where, [*own, *found])
 
 
 def _time_zone(draft: _Draft) -> str:

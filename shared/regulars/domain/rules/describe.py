@@ -50,6 +50,7 @@ _FIELD_WORDS = {
     "orders.months": "months of ordering each year",
     "orders.coupon_share": "share of orders with a coupon",
     "orders.store_share": "share of orders in the store",
+    "orders.per_product_viewed": "orders per product viewed",
     "orders.category": "favourite category",
     "orders.categories": "categories bought",
     "scores.churn_probability": "probability of no order in the next 90 days",

@@ -56,6 +56,7 @@ FIELDS: dict[str, Kind] = {
     "orders.months": Kind.TEXTS,
     "orders.coupon_share": Kind.RATIO,
     "orders.store_share": Kind.RATIO,
+    "orders.per_product_viewed": Kind.RATIO,
     "orders.category": Kind.TEXT,
     "orders.categories": Kind.TEXTS,
     "scores.churn_probability": Kind.RATIO,
@@ -83,6 +84,9 @@ MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
     "december",
 )  # fmt: skip
+VIEWED = "Product Viewed"
+COUNTED = {"orders.per_product_viewed": VIEWED}
+"""Fields that need the number of an event."""
 CONSENT_VALUES = frozenset({"granted", "denied"})
 MOVING_NUMBERS = frozenset(f"scores.{name}" for name in scoring.MOVING)
 MOVING = MOVING_NUMBERS | {"rfm.recency", "rfm.klaviyo_group", "rfm.shopify_group", "lifecycle.stage"}

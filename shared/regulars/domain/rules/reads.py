@@ -7,7 +7,7 @@ from functools import singledispatch
 
 from regulars.domain.facts import Fact
 from regulars.domain.rules.aggregates import ORDERS, Aggregate, Count
-from regulars.domain.rules.fields import event_of
+from regulars.domain.rules.fields import COUNTED, event_of
 from regulars.domain.rules.leaves import Compare, InSegment, Multiple, RandomShare, Since
 from regulars.domain.rules.operands import FieldRef
 from regulars.domain.rules.sequences import Sequence
@@ -96,6 +96,8 @@ def _field(field: str) -> Iterator[str]:
     if field == _DECIDED:
         return
     event = event_of(field)
+    if field in COUNTED:
+        yield f"event {COUNTED[field]}"
     yield f"event {event}" if event is not None else _HEADS[field.partition(".")[0]]
 
 

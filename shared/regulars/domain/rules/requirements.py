@@ -8,7 +8,7 @@ from functools import singledispatch
 
 from regulars.domain.rules.aggregates import ORDERS, Aggregate, Count, Measure
 from regulars.domain.rules.features import Feature, conditions
-from regulars.domain.rules.fields import event_of
+from regulars.domain.rules.fields import COUNTED, event_of
 from regulars.domain.rules.leaves import Compare, InSegment, RandomShare, Since
 from regulars.domain.rules.operands import FieldRef
 from regulars.domain.rules.sequences import Sequence, Step
@@ -106,6 +106,6 @@ def feature_of_step(step: Step, same: str | None) -> Feature:
 
 
 def _field(field: str) -> Iterator[Requirement]:
-    event = event_of(field)
+    event = event_of(field) or COUNTED.get(field)
     if event is not None:
         yield Feature(event, Keeps.COUNT, {})
