@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
-from infra.openapi import clients, models, webhooks
+from infra.openapi import admin, clients, models, webhooks
 from infra.openapi.replies import ETAG, HTML, SAFE, empty, failures, file, image, json_answer, responses
 from regulars.domain.orders_payload import OrderPayload
 from regulars.domain.surveys import MAX_COMMENT
@@ -41,6 +41,7 @@ _SECURITY_SCHEMES: Document = {
         "name": "Regulars-Timestamp",
         "description": "Unix seconds, at most five minutes off.",
     },
+    "operator": admin.SECURITY_SCHEME,
 }
 _PIXEL_TEXTS = {
     "type": "The call; without one track where there is an event, else page.",
@@ -61,7 +62,7 @@ _PIXEL_TEXTS = {
 def document() -> Document:
     """The whole document."""
     wire: list[type[BaseModel]] = [*models.CALLS.values(), models.Error, models.GatewayError, models.Success]
-    wire += [models.PartialSuccess, models.SnowplowBatch, OrderPayload]
+    wire += [models.PartialSuccess, models.SnowplowBatch, OrderPayload, *admin.MODELS]
     _, schemas = models_json_schema(
         [(model, "validation") for model in wire], ref_template=_SCHEMAS + "{model}", title=None
     )
@@ -81,11 +82,12 @@ def document() -> Document:
             "/openapi.json": {"get": _file("description", "This document", "application/json")},
             "/webhooks/orders/{source}": {"post": _order()},
             **webhooks.paths(),
+            **admin.paths(),
             "/unsubscribe": {"get": _unsubscribe_page(), "post": _unsubscribe()},
             "/survey": {"get": _survey_page(), "post": _survey_answer()},
         },
         "components": {
-            "schemas": _without_titles(schemas["$defs"]),
+            "schemas": {**_without_titles(schemas["$defs"]), "Problems": admin.PROBLEMS},
             "headers": {**SAFE, **ETAG},
             "responses": responses(),
             "securitySchemes": _SECURITY_SCHEMES,

@@ -72,6 +72,14 @@ class ErrorCode(StrEnum):
     BAD_SURVEY = "bad_survey"
     BAD_SCORE = "bad_score"
     BAD_COMMENT = "bad_comment"
+    BAD_PROGRAM = "bad_program"
+    BAD_RANGE = "bad_range"
+    NAME_TAKEN = "name_taken"
+    UNKNOWN_SEGMENT = "unknown_segment"
+    UNKNOWN_CUSTOMER = "unknown_customer"
+    UNKNOWN_VERSION = "unknown_version"
+    PRECONDITION_FAILED = "precondition_failed"
+    PRECONDITION_REQUIRED = "precondition_required"
 
 
 class Error(BaseModel):

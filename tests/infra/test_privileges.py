@@ -149,8 +149,24 @@ def _busy_month(cloud: LocalCloud) -> None:
     )
     cloud.settle()
     _answer_mail(cloud)
+    _operate(cloud)
     monthly = dict.fromkeys(("refresh", "reconcile", "monitor"), timedelta(days=30))
     cloud.advance(by=timedelta(days=200), stride=timedelta(days=1), rarer=monthly)
+
+
+def _operate(cloud: LocalCloud) -> None:
+    """An operator puts a segment, tries it out and takes it out again."""
+    token = {"authorization": f"Bearer {cloud.operator_token()}"}
+    definition = {"rule": {"count": "orders", "at_least": 1}}
+    for method, path, body in (
+        ("PUT", "/buyer", definition),
+        ("POST", "/preview", {"definition": {"name": "buyer", **definition}}),
+        ("POST", "/explain", {"customer": "user:ann", "segment": "buyer"}),
+        ("POST", "/backtest", {"segment": "buyer", "from": "2026-11-01", "to": "2026-12-01"}),
+        ("POST", "/report", {"days": 3}),
+    ):
+        assert cloud.request(method, f"/v1/admin/segments{path}", token, body).status == 200
+    assert cloud.request("DELETE", "/v1/admin/segments/buyer", {**token, "if-match": '"1"'}).status == 200
 
 
 def _answer_mail(cloud: LocalCloud) -> None:

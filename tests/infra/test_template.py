@@ -16,6 +16,14 @@ FUNCTIONS = dict(STACK.of_type("AWS::Lambda::Function"))
 QUEUES = dict(STACK.of_type("AWS::SQS::Queue"))
 MAPPINGS = dict(STACK.of_type("AWS::Lambda::EventSourceMapping"))
 ALARMS = dict(STACK.of_type("AWS::CloudWatch::Alarm"))
+OPERATORS = {
+    "GET /v1/admin/segments": False,
+    "GET /v1/admin/segments/{name}": False,
+    "PUT /v1/admin/segments/{name}": True,
+    "DELETE /v1/admin/segments/{name}": True,
+    **{f"POST /v1/admin/segments/{name}": False for name in ("validate", "preview", "explain", "backtest", "report")},
+}
+"""The routes behind the authorizer, and whether they change anything."""
 ROLES = dict(STACK.of_type("AWS::IAM::Role"))
 CONSUMED = {name: queue for name, queue in QUEUES.items() if not name.endswith("Dlq")}
 ANY_RESOURCE = {
@@ -59,7 +67,7 @@ class TestFunctions:
         assert names == {
             "collect", "receive_orders", "ingest", "update_customers", "evaluate_customers",
             "tick", "refresh", "reconcile", "monitor", "send_messages", "record_feedback", "unsubscribe", "fetch_shop",
-            "survey",
+            "survey", "admin",
         }  # fmt: skip
 
     @pytest.mark.parametrize("logical", FUNCTIONS)
@@ -266,8 +274,26 @@ class TestHttpApi:
             "GET /sourceConfig", "OPTIONS /sourceConfig",
             "GET /sourceConfig/{proxy+}", "OPTIONS /sourceConfig/{proxy+}",
             "POST /webhooks/orders/{source}", "POST /webhooks/events/{source}", "GET /unsubscribe", "POST /unsubscribe",
-            "GET /survey", "POST /survey",
+            "GET /survey", "POST /survey", *OPERATORS,
         }  # fmt: skip
+
+    def test_operators_routes_ask_for_a_token_with_a_scope_and_no_other_route_does(self) -> None:
+        asked = {
+            f"{method.upper()} {path}": operation["security"]
+            for path, methods in STACK.resources["HttpApi"]["Properties"]["Body"]["paths"].items()
+            for method, operation in methods.items()
+            if "security" in operation
+        }
+        assert asked == {
+            route: [{"Operators": ["regulars/segments.write" if changes else "regulars/segments.read"]}]
+            for route, changes in OPERATORS.items()
+        }
+
+    def test_nobody_is_an_operator_before_a_deployment_says_so(self) -> None:
+        """The default audience is no client's anywhere."""
+        declared = parsed()["Parameters"]
+        assert declared["AdminAudience"]["Default"] == "nobody"
+        assert declared["AdminIssuer"]["Default"].startswith("https://")
 
     def test_collect_answers_preflights_itself(self) -> None:
         assert "CorsConfiguration" not in STACK.properties("HttpApi")

@@ -13,6 +13,11 @@ from infra.local.cli import run_before
 EVENTS = Path(__file__).parents[2] / "events"
 SAMPLES = sorted(EVENTS.glob("*/*.json"))
 REFUSED = {
+    "admin/explain-nobody",
+    "admin/put-again-unseen",
+    "admin/put-bad-rule",
+    "admin/put-of-the-files",
+    "admin/without-a-token",
     "collect/malformed",
     "collect/segment-settings-wrong-key",
     "collect/unknown-call",

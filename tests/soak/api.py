@@ -134,6 +134,7 @@ def _config(examples: int, seed: int, *, edges: bool, authenticated: bool) -> Sc
 def _credentials(cloud: LocalCloud) -> type:
     """What a right client of each operation adds to its requests."""
     tokens = {"/unsubscribe": unsubscribe_token(cloud), "/survey": survey_token(cloud)}
+    operator = f"Bearer {cloud.operator_token()}"
 
     class Credentials:
         def get(self, _case: Any, _context: Any) -> dict[str, str]:
@@ -143,6 +144,8 @@ def _credentials(cloud: LocalCloud) -> type:
             path = case.operation.path
             if path in tokens:
                 case.query = {"t": tokens[path]}
+            elif path.startswith("/v1/admin/"):
+                case.headers["Authorization"] = operator
             elif path.startswith("/webhooks/"):
                 case.path_parameters = {"source": "shop"}
                 case.headers.update({"Regulars-Signature": SIGN_ME, "Regulars-Timestamp": "0"})
