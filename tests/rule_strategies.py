@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
-from regulars.domain.customer import Customer, Fragment, customer_of
-from regulars.domain.events import Event, EventType, Trust, event_id_of
-from regulars.domain.facts import fact_of
-from regulars.domain.instants import iso, to_millis
-from regulars.domain.orders import OrderBook
-from regulars.domain.plan import FeaturePlan
-from regulars.domain.profile import Profile, fold
-from regulars.domain.rules.fields import CHOICES, FIELDS, OPERATORS, TIMED, Kind, field_kind
+from regulars.domain.instants import iso
+from regulars.domain.rules.fields import CHOICES, OPERATORS, TIMED, Kind, field_kind
 from regulars.domain.rules.operands import RuleContext
-from regulars.domain.rules.view import OrderRow, OrderTotals, Value
-from regulars.domain.tallies import Tally
+from tests.rule_histories import CURRENCY, Bought, Data, Did, History
 from tests.rule_samples import DAY, HOUR, NOON, TICK
 
-CURRENCY = "EUR"
 HORIZON = 120
 EVENTS = ("Product Viewed", "product viewed", "Product Added")
 CONTEXT = RuleContext(
@@ -32,117 +23,12 @@ CONTEXT = RuleContext(
     segments=frozenset({"base", "further"}),
 )
 PARAMETERS = {"much": 2_000, "many": 2}
-Data = dict[str, Any]
 
 _categories = st.sampled_from(["Dresses", "Shoes", "100%_Wool!"])
 _products = st.sampled_from(["p", "q"])
 _quarters = st.integers(0, HORIZON * 4).map(lambda quarters: NOON - quarters * DAY / 4)
 _recent = st.integers(0, 60).map(lambda hours: NOON - hours * HOUR)
 moments = _quarters | _recent | st.builds(lambda at, ticks: at - ticks * TICK, _recent, st.integers(0, 2))
-
-
-@dataclass(frozen=True)
-class Bought:
-    """One order."""
-
-    at: datetime
-    total: int
-    refunded: int
-    channel: str
-    coupons: tuple[str, ...]
-    categories: tuple[str, ...]
-    cancelled: bool
-
-    @property
-    def net(self) -> int:
-        """What the shop kept."""
-        return max(self.total - self.refunded, 0)
-
-
-@dataclass(frozen=True)
-class Did:
-    """One thing that was done: an event and its properties."""
-
-    at: datetime
-    name: str
-    properties: Data
-
-
-@dataclass(frozen=True)
-class History:
-    """All that happened to a customer, and values of fields that do not come from it."""
-
-    root: str
-    did: tuple[Did, ...]
-    bought: tuple[Bought, ...]
-    values: Mapping[str, Value]
-
-    def view(self, plan: FeaturePlan, now: datetime, zone: tzinfo = UTC) -> HistoryView:
-        """The real customer that the fold makes of it."""
-        events = [*map(_event, range(len(self.did)), self.did), *map(_order, range(len(self.bought)), self.bought)]
-        facts = [fact for event in events if (fact := fact_of(event, currency=CURRENCY, plan=plan))]
-        book, _ = OrderBook().with_entries([fact.order for fact in facts if fact.order])
-        fragment = Fragment(fold(Profile(), facts, plan), book, self.root)
-        return HistoryView(
-            customer_of(self.root, [fragment], plan=plan, currency=CURRENCY, now=now, zone=zone), self.values
-        )
-
-
-class HistoryView:
-    """A customer, some of whose fields are as given."""
-
-    def __init__(self, customer: Customer, values: Mapping[str, Value]) -> None:
-        self._customer, self._values = customer, values
-        self.root = customer.root
-
-    def value(self, field: str) -> Value:
-        """As given, or the customer's own."""
-        return self._values[field] if field in self._values else self._customer.value(field)
-
-    def order_totals(self) -> OrderTotals:
-        """The customer's."""
-        return self._customer.order_totals()
-
-    def order_rows(self, mark: str | None = None) -> Sequence[OrderRow]:
-        """The customer's."""
-        return self._customer.order_rows(mark)
-
-    def days(self, event: str) -> Mapping[int, int]:
-        """The customer's."""
-        return self._customer.days(event)
-
-    def count(self, event: str) -> int:
-        """The customer's."""
-        return self._customer.count(event)
-
-    def tally(self, key: str) -> Tally | None:
-        """The customer's."""
-        return self._customer.tally(key)
-
-
-def _event(number: int, did: Did) -> Event:
-    return Event(
-        event_id=event_id_of("web", f"e{number}"), source="web", message_id=f"e{number}", type=EventType.TRACK,
-        timestamp=did.at, received_at=did.at, name=did.name, user_id="somebody", properties=did.properties,
-    )  # fmt: skip
-
-
-def order_document(number: int, bought: Bought) -> Data:
-    """The canonical document of an order."""
-    return {
-        "order_id": f"o{number}", "version": 1, "status": "cancelled" if bought.cancelled else "paid",
-        "placed_at": to_millis(bought.at), "currency": CURRENCY, "total_minor": bought.total,
-        "refunded_minor": bought.refunded, "channel": bought.channel, "coupons": list(bought.coupons),
-        "products": [{"product_id": "p", "quantity": 1, "category": name} for name in bought.categories],
-    }  # fmt: skip
-
-
-def _order(number: int, bought: Bought) -> Event:
-    return Event(
-        event_id=event_id_of("shop", f"o{number}"), source="shop", message_id=f"o{number}", type=EventType.ORDER,
-        timestamp=bought.at, received_at=bought.at, name="Order Updated", user_id="somebody", trust=Trust.SIGNED,
-        properties=order_document(number, bought),
-    )  # fmt: skip
 
 
 _prices = st.sampled_from([0, 5, 19.99, 20, "20", 33.333, "dear"])
@@ -165,6 +51,7 @@ _dates = st.integers(-40, 40).map(lambda days: NOON + days * DAY / 2)
 _VALUES: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.NUMBER: st.integers(0, 10),
     Kind.MONEY: st.integers(0, 4_000),
+    Kind.DECIMAL: st.integers(0, 3_000),
     Kind.RATIO: st.sampled_from([0.0, 0.1, 0.25, 1 / 3, 0.3, 1.0]),
     Kind.INSTANT: moments,
     Kind.DURATION: st.integers(0, 90 * 24 * 3_600_000_003).map(lambda micros: timedelta(microseconds=micros)),
@@ -179,7 +66,8 @@ _FIELDS = (
     "orders.weekday", "orders.hour", "orders.months", "orders.coupon_share", "orders.category", "orders.categories",
     "geo.city", "cart.open", "cart.value", "cart.last_at", "first_seen", "last_seen", "consent.email",
     "consent.sms", "reachable.email", "survey.nps.score", "survey.nps.at", *_TRAITS, "events.Product Viewed.count",
-    "events.product viewed.last_at",
+    "events.product viewed.last_at", "scores.churn_probability", "scores.predicted_number_of_orders",
+    "rfm.shopify_group",
 )  # fmt: skip
 _GIVEN = tuple(
     field for field in _FIELDS if not field.startswith(("orders.", "events.", "cart.", "first_", "last_"))
@@ -222,7 +110,9 @@ event_windows: st.SearchStrategy[Data] = st.one_of(
     st.just({"within": "30d", "older_than": "3d"}),
     (_units | _between_dates).map(lambda during: {"during": during}),
 )  # fmt: skip
-_up_to_now = st.just({}) | _days.map(lambda span: {"within": span}) | _this.map(lambda during: {"during": during})
+_up_to_now: st.SearchStrategy[Data] = (
+    st.just({}) | _days.map(lambda span: {"within": span}) | _this.map(lambda during: {"during": during})
+)
 _order_where = st.sampled_from(
     [{}, {}, {}, {"channel": "store"}, {"coupons": {"exists": True}}, {"products.category": "Dresses"}]
 ).map(lambda where: {"where": where} if where else {})  # fmt: skip
@@ -325,6 +215,7 @@ def sequences(draw: st.DrawFn) -> Data:
 
 _OPERANDS: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.NUMBER: st.integers(0, 10), Kind.MONEY: _amounts, Kind.RATIO: _VALUES[Kind.RATIO],
+    Kind.DECIMAL: st.sampled_from([0, 0.5, 1.25, 2]),
     Kind.INSTANT: _dates.map(iso), Kind.DURATION: _spans, Kind.FLAG: st.booleans(), Kind.TEXT: _texts.filter(bool),
     Kind.TEXTS: _texts.filter(bool), Kind.TRAIT: _scalars,
 }  # fmt: skip
@@ -388,4 +279,3 @@ later = st.one_of(
         lambda quarters, ticks: NOON + quarters * DAY / 4 + ticks * TICK, st.integers(0, 160), st.integers(-1, 1)
     ),
 ).filter(lambda now: now >= NOON)
-assert set(FIELDS) >= {field for field in _FIELDS if not field.startswith(("traits.", "events."))}

@@ -9,7 +9,20 @@ import sys
 
 from rich.console import Console
 
-from infra.bench import cold, cost, identity, imports, pure, scores, warm_collect, way
+from infra.bench import (
+    cold,
+    cost,
+    identity,
+    imports,
+    jsonlogic,
+    population,
+    pure,
+    rules,
+    scores,
+    ticks,
+    warm_collect,
+    way,
+)
 from infra.bench.figures import Figure, show, write_json
 from infra.bench.handlers import ROOT
 
@@ -22,6 +35,10 @@ _PARTS = {
     "import": imports.figures,
     "identity": identity.figures,
     "scores": scores.figures,
+    "ticks": ticks.figures,
+    "rules": rules.figures,
+    "jsonlogic": jsonlogic.figures,
+    "population": population.figures,
 }
 
 

@@ -20,7 +20,8 @@ from regulars.domain.rules.compile import Setting
 from regulars.domain.rules.evaluate import Evaluator
 from regulars.domain.rules.sql import Asked
 from regulars.domain.rules.tree import parse_rule
-from tests.rule_strategies import CONTEXT, PARAMETERS, Data, History, combined, histories, later, plain_leaves, rules
+from tests.rule_histories import Data, History
+from tests.rule_strategies import CONTEXT, PARAMETERS, combined, histories, later, plain_leaves, rules
 
 zones = st.sampled_from([UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York"), ZoneInfo("Asia/Kolkata")])
 
@@ -40,11 +41,9 @@ def parsed(data: Data) -> Any:
         return None
 
 
-def asked(bands: Sequence[Data], base: Data, further: Data, others: Sequence[Data], zone: tzinfo) -> Asked | None:
+def asked(bands: Sequence[Data], base: Data, further: Data, others: Sequence[Data], zone: tzinfo) -> Asked:
     """A program of random rules: two bands, a segment that others name, one that names it, and more."""
-    made = [parsed(data) for data in (*bands, base, further, *others)]
-    if any(rule is None for rule in made):
-        made = [rule or parse_rule({"count": "orders", "at_least": 1}) for rule in made]
+    made = [parsed(data) or parse_rule({"count": "orders", "at_least": 1}) for data in (*bands, base, further, *others)]
     low, high, *segments = made
     named = {"base": segments[0], "further": segments[1]}
     names = ["base", "further", *(f"s{number}" for number in range(len(others)))]

@@ -38,9 +38,9 @@ def evaluate_population(
     source = f"read_parquet('{_escaped(snapshot.path)}')"
     query = _query(asked_of(program), snapshot, now, source)
     if connection is not None:
-        return connection.execute(query).to_arrow_table()
+        return connection.sql(query).to_arrow_table()
     with duckdb.connect() as fresh:
-        return fresh.execute(query).to_arrow_table()
+        return fresh.sql(query).to_arrow_table()
 
 
 def _query(asked: Asked, snapshot: Snapshot, now: datetime, source: str) -> str:

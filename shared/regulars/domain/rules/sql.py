@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from regulars.domain.rules import sql_aggregates, sql_leaves, sql_sequences
 from regulars.domain.rules.compiling import Setting
@@ -16,7 +17,7 @@ from regulars.domain.rules.sql_columns import CHURN_BAND, ROOT, Column, layout, 
 from regulars.domain.rules.sql_leaves import member
 from regulars.domain.rules.sql_text import MissingColumnError, Query, condition, literal, quoted
 
-Named = Sequence[tuple[str, object]]
+Named = Sequence[tuple[str, Any]]
 """Names and rules."""
 
 
@@ -51,7 +52,8 @@ def population_query(asked: Asked, now: datetime, *, source: str, spelling: Mapp
     bands = [(name, condition(rule, query)) for name, rule in asked.bands]
     segments = dict(asked.segments) | dict(asked.setting.segments)
     conditions = {name: condition(rule, query) for name, rule in segments.items()}
-    steps = [_figures(query, source), f"banded AS (SELECT *, {_band(bands)} AS {quoted(CHURN_BAND)} FROM figures)"]
+    banded = f"banded AS (SELECT *, {_band(bands)} AS {quoted(CHURN_BAND)}\nFROM figures)"
+    steps = [_figures(query, source), banded]
     above = "banded"
     for number, names in enumerate(_levels(segments), start=1):
         added = ",\n  ".join(f"{conditions[name]} AS {member(name)}" for name in names)

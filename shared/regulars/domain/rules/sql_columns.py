@@ -148,7 +148,7 @@ def _(rule: Compare) -> Iterator[Column]:
 _TYPES = {
     Kind.NUMBER: Type.WHOLE, Kind.MONEY: Type.WHOLE, Kind.RATIO: Type.NUMBER, Kind.FLAG: Type.FLAG,
     Kind.CHOICE: Type.TEXT, Kind.TEXT: Type.TEXT, Kind.TEXTS: Type.TEXTS, Kind.INSTANT: Type.WHOLE,
-    Kind.DURATION: Type.WHOLE,
+    Kind.DURATION: Type.WHOLE, Kind.DECIMAL: Type.WHOLE,
 }  # fmt: skip
 
 

@@ -16,10 +16,12 @@ _WAY = "STRUCT(ended BIGINT, began BIGINT, same VARCHAR)"
 
 @condition.register
 def _(rule: Sequence, query: Query) -> str:
-    *before, last = rule.sequence
-    ways = f"list_transform({_steps(last, rule.same, query)}, lambda step: {_way('step.instant', 'step.instant', 'step.same')})"
-    for step in reversed(before):
-        earlier = f"list_filter({_steps(step, rule.same, query)}, lambda step: step.same = way.same AND step.instant <= way.began)"
+    *others, last = rule.sequence
+    ends = _way("step.instant", "step.instant", "step.same")
+    ways = f"list_transform({_steps(last, rule.same, query)}, lambda step: {ends})"
+    for step in reversed(others):
+        before = "step.same = way.same AND step.instant <= way.began"
+        earlier = f"list_filter({_steps(step, rule.same, query)}, lambda step: {before})"
         newest = f"list_max(list_transform({earlier}, lambda step: step.instant))"
         ways = f"list_transform({ways}, lambda way: {_way('way.ended', newest, 'way.same')})"
     return f"(len(list_filter({ways}, lambda way: {_counts(rule, query)})) > 0)"
