@@ -241,6 +241,8 @@ def test_a_share_by_chance_is_about_as_large_as_asked_and_always_the_same() -> N
         ({"count": "A", "during": "last_year", "above": 1}, "rule.during: events are kept for 400 days"),
         ({"count": "orders", "at_least": {"field": "orders.count"}}, "not with a field"),
         ({"field": "orders.count", "equals": {"field": "first_seen"}}, "cannot be compared"),
+        ({"field": "scores.total_clv", "above": {"field": "orders.revenue"}}, "time alone changes one"),
+        ({"field": "orders.revenue", "above": {"field": "scores.predicted_clv"}}, "time alone changes one"),
         ({"sequence": [{"event": "A"}]}, "no sequence"),
         ({"sequence": [{"event": "A"}, {"event": "orders"}], "same": "x"}, "Order Completed"),
         ({"count": "A", "where": {"x": {"within_last": "3d"}}, "above": 1}, "rule.where.x.within_last: not known"),

@@ -14,7 +14,7 @@ from regulars.domain.errors import BadInputError
 from regulars.domain.instants import truncated
 from regulars.domain.money import to_minor
 from regulars.domain.rules.durations import parse_duration
-from regulars.domain.rules.fields import CHOICES, OPERATORS, TIMED, Kind, field_kind
+from regulars.domain.rules.fields import CHOICES, MOVING, OPERATORS, TIMED, Kind, field_kind
 from regulars.domain.rules.numbers import as_thousandths
 
 MAX_CHOICES = 100
@@ -83,6 +83,8 @@ def _reference(raw: Any, name: str, kind: Kind) -> FieldRef | None:
         raise ValueError("must be a value: what a property is compared with is known before the customer is")
     reference = FieldRef.model_validate(raw)
     other = field_kind(reference.field)
+    if not MOVING.isdisjoint((name, reference.field)):
+        raise ValueError("time alone changes one of the two: compare it with a value or a parameter")
     if other is not kind:
         raise ValueError(f"{reference.field} ({other.value}) cannot be compared with {name} ({kind.value})")
     return reference
