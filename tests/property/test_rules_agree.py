@@ -55,7 +55,9 @@ def asked(bands: Sequence[Data], base: Data, further: Data, others: Sequence[Dat
 simple = combined(plain_leaves, most=2)
 
 
-@settings(max_examples=100, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=50, phases=[Phase.explicit, Phase.generate], deadline=None, suppress_health_check=list(HealthCheck)
+)
 @given(
     st.tuples(simple, simple),
     simple,

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from regulars.domain.instants import day_number, day_start, to_millis
+from regulars.domain.plan import plan_of_rules
 from regulars.domain.rules.compile import Setting
 from regulars.domain.rules.features import Feature, mark_of
 from regulars.domain.rules.operands import RuleContext
@@ -17,7 +18,8 @@ from regulars.domain.rules.tree import parse_rule
 from regulars.domain.rules.view import OrderRow
 from regulars.domain.rules.where import Conditions
 from regulars.domain.tallies import Instants, Told, Total, Totals, Values
-from tests.rule_samples import DAY, HOUR, NOON, TICK, FakeView, flips, holds, ordered
+from tests.rule_histories import Did, History
+from tests.rule_samples import DAY, HOUR, NOON, TICK, FakeView, flips, holds, ordered, rule_of
 
 TODAY = day_number(NOON)
 
@@ -270,3 +272,12 @@ def test_a_day_of_events_counts_as_long_as_any_of_them_might() -> None:
     assert holds(rule, view, at=day_start(TODAY))
     assert not holds(rule, view, at=day_start(TODAY) - timedelta(milliseconds=1))
     assert flips(rule, view) == day_start(TODAY + 7)
+
+
+@pytest.mark.parametrize(("operator", "expected"), [("equals", True), ("not_equals", False)])
+def test_events_without_a_window_are_all_that_ever_were(operator: str, expected: bool) -> None:  # noqa: FBT001
+    """Whether or not their days are kept."""
+    rule = {"count": "Product Viewed", operator: 3}
+    did = tuple(Did(NOON - age * DAY, "Product Viewed", {}) for age in (1, 20, 50))
+    view = History("u_1", did, (), {}).view(plan_of_rules([parse_rule(rule)]), NOON)
+    assert rule_of(rule).verdict(view, NOON) is expected

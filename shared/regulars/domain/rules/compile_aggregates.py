@@ -30,7 +30,7 @@ from regulars.domain.rules.features import mark_of
 from regulars.domain.rules.fields import Kind
 from regulars.domain.rules.requirements import feature_of
 from regulars.domain.rules.view import OrderRow, View
-from regulars.domain.rules.windows import FOREVER, Reign, Window
+from regulars.domain.rules.windows import ALWAYS, FOREVER, Reign, Window
 from regulars.domain.tallies import Instants, Told, Total, Totals, Values
 
 _start_of = lru_cache(maxsize=4096)(day_start)
@@ -118,6 +118,8 @@ def items_of(rule: Count | Aggregate, setting: Setting) -> Items:
     feature = feature_of(rule)
     key = feature.key if rule.where or not isinstance(rule, Count) else rule.event
     if isinstance(rule, Count):
+        if window == _EVER:  # days are not kept for it
+            return lambda view: [(ALWAYS, view.count(key))]
         return lambda view: [(window.of_day(day), count) for day, count in sorted(view.days(key).items())]
     return lambda view: _tallied(view, key, window)
 
