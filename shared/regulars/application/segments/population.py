@@ -10,8 +10,8 @@ from heapq import nsmallest
 from typing import TYPE_CHECKING, Protocol
 
 from regulars.application.fragments import fragments_of
-from regulars.domain.customer import Customer, customer_of
 from regulars.domain.components import partition
+from regulars.domain.customer import Customer, customer_of
 
 if TYPE_CHECKING:
     from regulars.domain.program import CompiledProgram, Program

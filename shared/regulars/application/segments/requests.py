@@ -20,6 +20,7 @@ NAME = r"^[a-z][a-z0-9_]{0,63}$"
 
 Name = Annotated[str, Field(pattern=NAME, examples=["vip"])]
 T = TypeVar("T", bound=BaseModel)
+_FIRST_YEAR, _LAST_YEAR = 2000, 2100
 
 
 class _Request(BaseModel):
@@ -105,9 +106,12 @@ def range_of(first: datetime, last: datetime, step: str) -> Range:
     """A range of UTC days in steps such as `6h`, `1d`, `2w`. Raises BadInputError `bad_range`."""
     if not step[:-1].isdecimal() or step[-1:] not in _UNITS or int(step[:-1]) == 0:
         raise BadInputError("bad_range", "a step is a number with h, d or w, such as 1d")
-    over = Range(first.replace(tzinfo=UTC), last.replace(tzinfo=UTC), int(step[:-1]) * _UNITS[step[-1]])
-    if over.end <= over.start:
+    start, end = first.replace(tzinfo=UTC), last.replace(tzinfo=UTC)
+    if end <= start:
         raise BadInputError("bad_range", "the range must end later than it begins")
+    if start.year < _FIRST_YEAR or end.year > _LAST_YEAR:
+        raise BadInputError("bad_range", f"the range must lie between {_FIRST_YEAR} and {_LAST_YEAR}")
+    over = Range(start, end, min(int(step[:-1]) * _UNITS[step[-1]], end - start))
     if over.steps() > MAX_STEPS:
         raise BadInputError("bad_range", f"these are {over.steps()} steps; at most {MAX_STEPS}: choose a longer one")
     return over
