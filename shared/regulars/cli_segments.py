@@ -234,7 +234,7 @@ _WIDTH = 30
 
 def sparkline(sizes: Sequence[int]) -> str:
     """Sizes as small blocks, the largest one full, at most 30 of them."""
-    step = -(-len(sizes) // _WIDTH)
+    step = max(-(-len(sizes) // _WIDTH), 1)
     shown = sizes[::-1][::step][::-1]  # the last one always
     most = max(shown, default=0)
     return "".join(_BLOCKS[size * (len(_BLOCKS) - 1) // most] if most else _BLOCKS[0] for size in shown)

@@ -49,7 +49,7 @@ def replayed(events: list[Event]) -> list[Move]:
     return moves
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(distinct_events)
 def test_a_replay_decides_what_the_live_run_decided(some: list[Event]) -> None:
     """Customers merge and are split on the way, orders come late, consents lapse."""
