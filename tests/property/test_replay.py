@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections import Counter
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from regulars.domain.event_nodes import nodes_of
 from regulars.domain.events import Event
@@ -38,19 +40,34 @@ def lived(events: list[Event]) -> list[tuple[Any, ...]]:
     )
 
 
-def replayed(events: list[Event]) -> list[Move]:
+def replayed(events: list[Event], *, since: datetime | None = None) -> list[Move]:
     moves: list[Move] = []
     facts = [
         (nodes[0], as_received(fact))
         for event in events
         if (nodes := nodes_of(event)) and (fact := fact_of(event, currency="USD", nodes=nodes, plan=PROGRAM.plan))
     ]
-    Replay(PROGRAM, moves.append).run(facts, END)
+    Replay(PROGRAM, moves.append).run(facts, END, since=since)
     return moves
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 @given(distinct_events)
 def test_a_replay_decides_what_the_live_run_decided(some: list[Event]) -> None:
     """Customers merge and are split on the way, orders come late, consents lapse."""
     assert sorted(move[:4] for move in replayed(some) if not move.merged) == lived(some)
+
+
+@settings(deadline=None, max_examples=30)
+@given(distinct_events, st.integers(0, 60))
+def test_where_it_begins_to_decide_does_not_matter(some: list[Event], day: int) -> None:
+    """Who is in which segment then, and what changes from then on."""
+    since = START + timedelta(days=day)
+    whole, part = replayed(some), replayed(some, since=since)
+    assert sorted(move for move in part if move.at >= since) == sorted(move for move in whole if move.at >= since)
+    sizes = Counter[str]()
+    for move in whole:
+        sizes[move.segment] += move.change if move.at < since else 0
+    for move in part:
+        sizes[move.segment] -= move.change if move.at < since else 0
+    assert not any(sizes.values())

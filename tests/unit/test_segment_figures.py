@@ -171,6 +171,15 @@ class TestBacktest:
         assert sorted((move.at, move.customer, move.change) for move in moves) == sorted(lived)
         assert bool(lived) == (segment != "nobody")
 
+    @pytest.mark.parametrize("day", [3, 9, 20, 36])
+    @pytest.mark.parametrize("segment", ["buyer", "either", "gone"])
+    def test_where_a_range_begins_does_not_matter(self, world: World, segment: str, day: int) -> None:
+        end = START + 50 * DAY
+        whole, _ = self.backtested(world, segment, Range(START, end, DAY))
+        part, _ = self.backtested(world, segment, Range(START + day * DAY, end, DAY))
+        assert part["steps"] == whole["steps"][day:]
+        assert part["size_before"] == whole["steps"][day - 1]["size"]
+
     def test_steps_have_entries_exits_and_sizes(self, world: World) -> None:
         doc, _ = self.backtested(world, "buyer", Range(START + 2 * DAY, START + 33 * DAY, 10 * DAY))
         assert doc["size_before"] == 1

@@ -90,8 +90,8 @@ class BacktestSegment:
         until: datetime | None = None,
         tell: Callable[[Move], None] = lambda _move: None,
     ) -> Backtest:
-        """`tell` hears every move of the segment up to the range's end, also those before it. Values of parameters and
-        models are those in force now.
+        """`tell` hears every move of the segment within the range; just before it, everybody enters who is in it then.
+        Values of parameters and models are those in force now.
 
         Raises TransientError where the time is over (`until`) before the log is read.
         """
@@ -111,7 +111,7 @@ class BacktestSegment:
                 self._check(until)
                 for lines in by_people.take(group).values():
                     replay = Replay(compiled, count)
-                    replay.run(map(_fact_of_line, lines), over.end - _MILLISECOND)
+                    replay.run(map(_fact_of_line, lines), over.end - _MILLISECOND, since=over.start)
                     customers += sum(state.merged_into is None for state in replay.states.values())
         return Backtest(
             segment=segment,
