@@ -56,14 +56,14 @@ simple = combined(plain_leaves, most=2)
 
 
 @settings(
-    max_examples=50, phases=[Phase.explicit, Phase.generate], deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, phases=[Phase.explicit, Phase.generate], deadline=None, suppress_health_check=list(HealthCheck)
 )
 @given(
     st.tuples(simple, simple),
     simple,
     simple.map(lambda rule: {"any": [{"segment": "base"}, rule]}),
-    st.lists(rules, min_size=6, max_size=10),
-    st.lists(histories, min_size=3, max_size=6, unique_by=lambda history: history.root),
+    st.lists(rules, min_size=3, max_size=6),
+    st.lists(histories, min_size=2, max_size=4, unique_by=lambda history: history.root),
     later,
     zones,
 )
