@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from infra.bench.pure import large_program
 from regulars.adapters.population.athena import athena
-from regulars.adapters.population.everybody import evaluate_population
+from regulars.adapters.population.everybody import SnapshotPopulation, evaluate_population
 from regulars.adapters.population.snapshot import asked_of, read_snapshot, write_snapshot
 from regulars.domain.errors import BadInputError, PermanentError
 from regulars.domain.loading import load_program
@@ -132,6 +132,20 @@ def test_everybody_in_a_snapshot_is_where_the_evaluator_puts_them(tmp_path: Path
             one = program.evaluate(view, NOON + later)
             members = {name.removeprefix("segment.") for name, value in row.items() if value is True}
             assert (row["root"], row["churn_band"], members) == (view.root, one.churn_band, one.memberships)
+
+
+def test_a_segment_among_all(tmp_path: Path) -> None:
+    path = tmp_path / "snapshot.parquet"
+    views = [ordered(1, 20, 200), ordered(), ordered(50, 80), ordered(2)]
+    for number, view in enumerate(views):
+        view.root = f"u_{number}"
+    program = written(views, path).program
+    found = SnapshotPopulation(read_snapshot(path)).find(program, "active", sample=1)
+    assert (found.customers, found.size, found.sample) == (4, 2, ("u_0",))
+    everywhere = [program.compiled.memberships(view, NOON) for view in views]
+    assert found.sizes == {name: sum(name in one for one in everywhere) for name in found.sizes}
+    assert found.both == {name: sum({name, "active"} <= one for one in everywhere) for name in found.sizes}
+    assert len(found.sizes) == len(program.segments) - 1
 
 
 def test_a_snapshot_for_other_rules_is_refused(tmp_path: Path) -> None:

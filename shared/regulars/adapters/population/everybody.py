@@ -9,6 +9,8 @@ import duckdb
 from regulars.adapters.population.snapshot import Snapshot, asked_of
 from regulars.domain.errors import BadInputError
 from regulars.domain.rules.sql import MissingColumnError, population_query
+from regulars.domain.rules.sql_leaves import member
+from regulars.ports import Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from regulars.domain.program import CompiledProgram
+    from regulars.domain.program import CompiledProgram, Program
     from regulars.domain.rules.sql import Asked
 
 _TABLE = "snapshot_rows"
@@ -35,8 +37,7 @@ def evaluate_population(
     Windows and times gone by are as of `now`; fields are as of the snapshot (a consent that has expired since is still
     there). Raises BadInputError `not_in_snapshot` when the program reads what the snapshot was not taken for.
     """
-    source = f"read_parquet('{_escaped(snapshot.path)}')"
-    query = _query(asked_of(program), snapshot, now, source)
+    query = _query(asked_of(program), snapshot, now, _file(snapshot))
     if connection is not None:
         return connection.sql(query).to_arrow_table()
     with duckdb.connect() as fresh:
@@ -52,6 +53,43 @@ def _query(asked: Asked, snapshot: Snapshot, now: datetime, source: str) -> str:
         ) from error
 
 
+class SnapshotPopulation:
+    """The population as a snapshot has it, as of its instant: a second for a million customers."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def find(self, program: Program, segment: str, *, sample: int) -> Found:
+        """One query for the verdicts, one for the figures. Raises BadInputError `not_in_snapshot`, as above."""
+        compiled, snapshot = program.compiled, self._snapshot
+        others = [other.name for other in program.segments if other.name != segment]
+        known = [name for name in others if name not in compiled.waiting]
+        it = "FALSE" if segment in compiled.waiting else member(segment)
+        sums = [f"count(*) FILTER ({it})"]
+        sums += [f"count(*) FILTER ({test})" for name in known for test in (member(name), f"{member(name)} AND {it}")]
+        query = _query(asked_of(compiled), snapshot, snapshot.now, _file(snapshot))
+        with duckdb.connect() as connection:
+            connection.execute(f"CREATE TEMP TABLE verdicts AS {query}")
+            # All names are quoted.
+            figures = f"SELECT count(*), {', '.join(sums)} FROM verdicts"  # noqa: S608 - as said
+            customers, size, *counts = connection.execute(figures).fetchall()[0]
+            members = f"SELECT root FROM verdicts WHERE {it} ORDER BY root LIMIT ?"  # noqa: S608 - as said
+            chosen = connection.execute(members, [sample]).fetchall()
+        found = dict(zip(known, zip(counts[::2], counts[1::2], strict=True), strict=True))
+        return Found(
+            customers,
+            size,
+            tuple(root for (root,) in chosen),
+            {name: found.get(name, (0, 0))[0] for name in others},
+            {name: found.get(name, (0, 0))[1] for name in others},
+        )
+
+
+def _file(snapshot: Snapshot) -> str:
+    path = snapshot.path.replace("'", "''")
+    return f"read_parquet('{path}')"
+
+
 def evaluate_table(
     table: pa.Table, asked: Asked, now: datetime, *, connection: duckdb.DuckDBPyConnection
 ) -> Iterator[tuple[str, str | None, frozenset[str]]]:
@@ -61,7 +99,3 @@ def evaluate_table(
     names = [name for name, _ in asked.segments]
     for root, band, *verdicts in found:
         yield root, band, frozenset(name for name, verdict in zip(names, verdicts, strict=True) if verdict)
-
-
-def _escaped(path: str) -> str:
-    return path.replace("'", "''")

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import nsmallest
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from regulars.application.fragments import fragments_of
 from regulars.domain.components import partition
 from regulars.domain.customer import Customer, customer_of
+from regulars.ports import Found
 
 if TYPE_CHECKING:
     from regulars.domain.program import CompiledProgram, Program
@@ -61,25 +62,6 @@ def _person(  # noqa: PLR0917 - what a customer is made of
     customer = customer_of(root, fragments, program.terms, now=now)
     state = heads[root].state
     return Person(customer, nodes, state.value if state else None)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A segment among `customers`: its `size`, a few `sample` ids, and of every other segment the `sizes` and how many
-    are in both (`both`)."""
-
-    customers: int
-    size: int
-    sample: tuple[str, ...]
-    sizes: Mapping[str, int]
-    both: Mapping[str, int]
-
-
-class Population(Protocol):
-    """Whoever can say what a segment is among all customers, under a program that need not be in force."""
-
-    def find(self, program: Program, segment: str, *, sample: int) -> Found:
-        """The segment as of now."""
 
 
 class ScannedPopulation:
