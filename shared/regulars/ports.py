@@ -333,25 +333,6 @@ class ProgramStore(Protocol):
         nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A segment among `customers`: its `size`, a few `sample` ids, and of every other segment the `sizes` and how many
-    are in both (`both`)."""
-
-    customers: int
-    size: int
-    sample: tuple[str, ...]
-    sizes: Mapping[str, int]
-    both: Mapping[str, int]
-
-
-class Population(Protocol):
-    """Whoever can say what a segment is among all customers, under a program that need not be in force."""
-
-    def find(self, program: Program, segment: str, *, sample: int) -> Found:
-        """The segment, with the smallest ids as its sample."""
-
-
 class Secrets(Protocol):
     def valid(self, name: str) -> Sequence[str]:
         """The current and, during a rotation, the previous value; empty when there is no such secret."""

@@ -8,9 +8,9 @@ import duckdb
 
 from regulars.adapters.population.snapshot import Snapshot, asked_of
 from regulars.domain.errors import BadInputError
+from regulars.domain.found import Found
 from regulars.domain.rules.sql import MissingColumnError, population_query
 from regulars.domain.rules.sql_leaves import member
-from regulars.ports import Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

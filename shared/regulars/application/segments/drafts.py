@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from regulars.domain.plan import lacking
 
 if TYPE_CHECKING:
+    from regulars.application.segments.population import Population
     from regulars.domain.definitions import Basis
+    from regulars.domain.found import Found
     from regulars.domain.program import Program
-    from regulars.ports import Found, Population
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import nsmallest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from regulars.application.fragments import fragments_of
 from regulars.domain.components import partition
 from regulars.domain.customer import Customer, customer_of
-from regulars.ports import Found
+from regulars.domain.found import Found
 
 if TYPE_CHECKING:
     from regulars.domain.program import CompiledProgram, Program
@@ -62,6 +62,13 @@ def _person(  # noqa: PLR0917 - what a customer is made of
     customer = customer_of(root, fragments, program.terms, now=now)
     state = heads[root].state
     return Person(customer, nodes, state.value if state else None)
+
+
+class Population(Protocol):
+    """Whoever can say what a segment is among all customers, under a program that need not be in force."""
+
+    def find(self, program: Program, segment: str, *, sample: int) -> Found:
+        """The segment, with the smallest ids as its sample."""
 
 
 class ScannedPopulation:
