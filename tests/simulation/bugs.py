@@ -20,7 +20,7 @@ from regulars.adapters.aws.customers import DynamoCustomerStore
 from regulars.adapters.aws.lake import S3EventLog
 from regulars.adapters.aws.ledger import DynamoLedger
 from regulars.adapters.aws.queue import SqsQueue
-from regulars.application import evaluate_customers, send_messages
+from regulars.application import evaluate_customers, rebuild, send_messages
 from regulars.application.outbox import Relay
 from regulars.application.send_messages import SendMessages
 from regulars.domain import links, profile
@@ -265,6 +265,13 @@ def refresh_forgets_whom_it_touches() -> Iterator[None]:
 
 
 @contextmanager
+def profiles_are_never_filled() -> Iterator[None]:
+    """New rules look at what profiles do not keep, and no night fills them."""
+    with mock.patch.object(rebuild.Rebuild, "is_wanted", return_value=False):
+        yield
+
+
+@contextmanager
 def who_loses_a_link_is_forgotten() -> Iterator[None]:
     """A browser turns out to be shared, and only those are evaluated whose own items changed."""
     with mock.patch.object(evaluate_customers, "let_go", return_value={}):
@@ -314,6 +321,7 @@ BUGS: dict[str, Bug] = {
         dead_attempts_never_given_up,
         due_index_forgotten,
         refresh_forgets_whom_it_touches,
+        profiles_are_never_filled,
         who_loses_a_link_is_forgotten,
         first_user_keeps_the_browser,
         split_undone_by_the_next_event,

@@ -231,7 +231,7 @@ def _figures(
     if shopper.agreed_at is not None or shopper.opted_out:
         yield "consent", customer.value("consent.email"), "granted" if agreed else "denied"
     members = set(state.memberships) if state else set()
-    yield "segments", members, model.segments(shopper, simulation.cloud.now, threshold)
+    yield "segments", members, model.segments(shopper, simulation.cloud.now, threshold, simulation.defined)
 
 
 def _messages(simulation: Simulation, found: _Found) -> Iterator[str]:

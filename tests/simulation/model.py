@@ -46,6 +46,9 @@ class OrderState:
         return 0 if self.status == "cancelled" else self.total
 
 
+DEFINED, WATCHED = "watched_products", ("p1", "p2")
+
+
 @dataclass(slots=True)
 class Shopper:
     """One customer as the log tells. `agreed_at`: the last consent; `opted_out`: whether the last word was no."""
@@ -56,6 +59,7 @@ class Shopper:
     cards: set[str] = field(default_factory=set)
     events: int = 0
     viewed: int = 0
+    viewed_watched: int = 0
     orders: dict[str, OrderState] = field(default_factory=dict)
     agreed_at: datetime | None = None
     opted_out: bool = False
@@ -169,6 +173,7 @@ def _take(shopper: Shopper, event: Said) -> None:
     shopper.events += 1
     if event.kind == "Product Viewed":
         shopper.viewed += 1
+        shopper.viewed_watched += said["product_id"] in WATCHED
     elif event.kind in ("Product Added", "Product Removed"):
         shopper.touched_at = at
         shopper.cart[said["product_id"]] = (at, said["quantity"] if event.kind == "Product Added" else 0)
@@ -187,10 +192,13 @@ def _clear(shopper: Shopper, at: datetime) -> None:
     shopper.cleared_at = at if shopper.cleared_at is None else max(shopper.cleared_at, at)
 
 
-def segments(shopper: Shopper, now: datetime, threshold: int) -> set[str]:
+def segments(shopper: Shopper, now: datetime, threshold: int, defined: int | None = None) -> set[str]:
     """The segments that a customer is in, some hours after the traffic, by the starter program's descriptions.
-    `threshold`: what a big spender spends, as the last refresh published it."""
+    `threshold`: what a big spender spends, as the last refresh published it; `defined`: how often somebody must have
+    viewed the watched products, if a segment says so."""
     found = set()
+    if defined is not None and shopper.viewed_watched >= defined:
+        found.add(DEFINED)
     # Two weeks, thirty days and a year are all longer than a simulation.
     if shopper.agreed_at is not None and shopper.email is not None and not shopper.opted_out and not shopper.bought:
         found.add("new_subscriber")

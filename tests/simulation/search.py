@@ -43,11 +43,17 @@ def share_of(where: list[Point], part: int) -> list[Point]:
 
 
 def seeded(seed: int, bug: Bug = nullcontext) -> Outcome:
-    """One hostile schedule; the share of calls that fail goes with the seed, and so does whether identities change."""
+    """One hostile schedule; the share of calls that fail goes with the seed, and so does whether identities and rules
+    change."""
     rate = RATES[seed % len(RATES)]
     if seed % 8 < _WITH_IDENTITY:
-        return simulate(Schedule(seed, operations=12, rate=rate, identity=True), bug)
-    return simulate(Schedule(seed, rate=rate), bug)
+        return simulate(Schedule(seed, operations=12, rate=rate, identity=True, rules=_has_rules(seed)), bug)
+    return simulate(Schedule(seed, rate=rate, rules=_has_rules(seed)), bug)
+
+
+def _has_rules(seed: int) -> bool:
+    """Every third seed, of all rates, with identities or without."""
+    return seed % 3 == 0
 
 
 def _calls(function: str, operation: str, last: int, fault: Fault, *, after: int = 0) -> Plan:
@@ -75,6 +81,7 @@ SEEDS = {
     "no_fencing": 1028,
     "last_arrived_cart_wins": 1014,
     "outbox_not_stored": 1010,
+    "profiles_are_never_filled": 1014,
     "who_loses_a_link_is_forgotten": 1008,
     "first_user_keeps_the_browser": 1003,
     "split_undone_by_the_next_event": 1001,

@@ -25,13 +25,13 @@ from regulars.adapters.tokens import SignedTokens
 from regulars.application.refresh import SETTLED
 from regulars.domain.identity import NodeKind, node_id
 from regulars.domain.sends import Channel, Subscription
-from regulars.runtime.operating import identity
 from regulars.runtime.recovery import redrive
 from tests.simulation.faults import Fault, Faults, Plan
 from tests.simulation.model import Answer
+from tests.simulation.operator import define, word
 from tests.simulation.repeatable import repeatable
 from tests.simulation.sources import Adversary, HostileQueue, Lane, hostile
-from tests.simulation.tasks import Containers, Tasks, quiet
+from tests.simulation.tasks import Containers, Tasks, environment, quiet
 from tests.simulation.traffic import START, Operation, Shop
 from tests.traffic import BROWSER, WRITE_KEY, signed
 
@@ -62,7 +62,7 @@ class Schedule:
     """What one simulation does. `rate`: share of AWS calls that suffer a fault; `plan`: faults at given calls;
     `hostile`: whether invocations interleave and sources play tricks (else every kind of request comes once, one after
     the other); `operations`: how many requests; `identity`: shoppers share browsers and cards, and are split and
-    joined."""
+    joined; `rules`: a segment is defined and changed meanwhile."""
 
     seed: int
     operations: int = 7
@@ -70,6 +70,7 @@ class Schedule:
     plan: Plan = field(default_factory=dict)
     hostile: bool = True
     identity: bool = False
+    rules: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +98,17 @@ class Outcome:
         """The schedule as JSON that `Schedule` is read from again: what to do to see this once more."""
         faults = [[*where, fault.value] for where, fault in sorted(self.injected.items())]
         schedule = self.schedule
-        said = {name: getattr(schedule, name) for name in ("seed", "operations", "hostile", "identity", "rate")}
+        said = {
+            name: getattr(schedule, name) for name in ("seed", "operations", "hostile", "identity", "rules", "rate")
+        }
         return json.dumps({**said, "faults": faults})
 
 
 def schedule_from(document: dict[str, Any]) -> Schedule:
     """A schedule kept as a regression; its faults are those that were injected, not the reader's chance."""
     plan = {(function, operation, number): Fault(fault) for function, operation, number, fault in document["faults"]}
-    return Schedule(
-        document["seed"], document["operations"], 0.0, plan, document["hostile"], document.get("identity", False)
-    )
+    flags = {name: document.get(name, False) for name in ("identity", "rules")}
+    return Schedule(document["seed"], document["operations"], 0.0, plan, document["hostile"], **flags)
 
 
 class Simulation:
@@ -129,10 +131,11 @@ class Simulation:
         shop = Shop(schedule.seed)
         self.waiting = shop.one_of_each()
         if schedule.hostile:
-            self.waiting = shop.operations(schedule.operations, identity=schedule.identity)
+            self.waiting = shop.operations(schedule.operations, identity=schedule.identity, rules=schedule.rules)
         self.tries: Counter[int] = Counter()
         self.history: list[Try] = []
         self.opted_out: dict[str, int] = {}
+        self.defined: int | None = None
         self.reported = 0
         self.tokens = SignedTokens(MemorySecrets({"t": cloud.secret("tokens")}), "t")
         self.order_secret = cloud.secret("orders/shop")
@@ -160,8 +163,17 @@ class Simulation:
             self.adversary.counts["redriven"] += 1
             redrive(self.cloud.stack.name, self.cloud.bucket_name, self.cloud.table_name)()
             self.cloud.advance(by=REST, stride=timedelta(minutes=10))
-        self.cloud._run(self._schedule_of("refresh", announces=True), self.cloud.now)
+        self._night()
         self.cloud.settle()
+
+    def _night(self) -> None:
+        """Profiles are filled with what rules newly look at, values are computed, and whom all that moves is told."""
+        if self.schedule.rules:
+            for function in ("reconcile", "refresh"):
+                self.cloud._run(self._schedule_of(function), self.cloud.now)
+                self.cloud.settle()
+            self.cloud.advance(by=SETTLED)
+        self.cloud._run(self._schedule_of("refresh", announces=True), self.cloud.now)
 
     # ------------------------------------------------------------------ the adversary's moves
 
@@ -175,6 +187,8 @@ class Simulation:
         if self._due_requests():
             moves.append((2.0, self._request))
         moves += [(3.0, partial(self._deliver, source)) for source in self._idle_sources()]
+        if moves and self.schedule.rules:
+            moves.append((0.02, self._reconcile))
         if moves:
             moves += [(0.1, self._tick), (0.03, self._refresh), (0.15, self._wait), (0.2, self._report)]
         elif not self._pass_time():
@@ -234,6 +248,9 @@ class Simulation:
     def _refresh(self) -> None:
         for _ in range(2 if self.adversary.does("two refreshes at once", 0.5) else 1):
             self._run_schedule("refresh", announces=self.chance.random() < _ANNOUNCES)
+
+    def _reconcile(self) -> None:
+        self._run_schedule("reconcile")
 
     def _run_schedule(self, function: str, *, announces: bool = False) -> None:
         schedule = self._schedule_of(function, announces=announces)
@@ -319,7 +336,12 @@ class Simulation:
         match operation.kind:
             case "split" | "join":
                 shopper, browser = operation.payload
-                return self._word(operation.kind, node_id(NodeKind.USER, shopper), node_id(NodeKind.ANONYMOUS, browser))
+                return word(
+                    self.cloud, operation.kind, node_id(NodeKind.USER, shopper), node_id(NodeKind.ANONYMOUS, browser)
+                )
+            case "define":
+                self.defined = operation.payload
+                return define(self.cloud, operation.payload)
             case "pixel":
                 path = "/p.gif?" + urlencode({"writeKey": WRITE_KEY, **operation.payload})
                 return self.cloud.request("GET", path, {"user-agent": BROWSER}).status
@@ -338,13 +360,6 @@ class Simulation:
         return self.cloud.request(
             "POST", "/v1/batch", headers, json.dumps({"batch": operation.payload}).encode()
         ).status
-
-    def _word(self, kind: str, one: str, other: str) -> int:
-        """An operator's command."""
-        cloud = self.cloud
-        commands = identity(cloud.stack.name, cloud.bucket_name, cloud.table_name)
-        (commands.split if kind == "split" else commands.join)(one, other)
-        return 200
 
 
 def _ses_event(kind: str, mail: Any) -> dict[str, Any]:
@@ -376,9 +391,10 @@ def program_folder() -> Path:
 def disturbed(schedule: Schedule, bug: Callable[[], AbstractContextManager[Any]] = nullcontext) -> Iterator[Simulation]:
     """A simulation that has run and come to rest, its cloud still there. `bug` is in the system meanwhile."""
     random.seed(schedule.seed)  # botocore's jitter
-    with repeatable(), bug(), LocalCloud(start=START, direct=True) as cloud, quiet(cloud.functions):
+    own = {"PROGRAM_PATH": str(program_folder())}  # the functions', and the operator's who runs commands beside them
+    with repeatable(), bug(), environment(own), LocalCloud(start=START, direct=True) as cloud, quiet(cloud.functions):
         for name in cloud.functions.specs:
-            cloud.functions.configure(name, PROGRAM_PATH=str(program_folder()))
+            cloud.functions.configure(name, **own)
         simulation = Simulation(cloud, schedule)
         simulation.run()
         yield simulation

@@ -111,7 +111,7 @@ class Containers:
 
     def _cold(self, spec: FunctionSpec) -> Callable[[Any, Any], Any]:
         """A new container. Composing makes no AWS call, so nobody else runs meanwhile."""
-        with _environment(spec.environment):
+        with environment(spec.environment):
             handler = self.functions._load(spec)
         self.functions.forget(spec.name)
         return handler
@@ -134,7 +134,7 @@ def _inside(task: Task | None, function: str, doomed_at: int | None, tasks: Task
 
 
 @contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

@@ -67,9 +67,10 @@ class Shop:
         self._ids = 0
         self._orders: dict[tuple[str, int], dict[str, Any]] = {}
 
-    def operations(self, count: int, *, identity: bool = False) -> list[Operation]:
+    def operations(self, count: int, *, identity: bool = False, rules: bool = False) -> list[Operation]:
         """A mixed morning of `count` requests; every shopper signs up in it. `identity`: they also share a browser and
-        loyalty cards, buy in the store, and an operator splits and joins them."""
+        loyalty cards, buy in the store, and an operator splits and joins them. `rules`: somebody defines a segment
+        that looks at what no profile keeps, and changes it."""
         made = [self.sign_up(shopper) for shopper in SHOPPERS]
         kinds = [self.browse, self.cart, self.hint, self.order, self.order, self.mixed, self.opt_out, self.pixel]
         weights = [2, 3, 1, 3, 1, 1, 1, 1]
@@ -78,6 +79,8 @@ class Shop:
             made.append(self.at_home("cho", anonymous=True))
             kinds += [self.at_home, self.show_card, self.in_store, self.split, self.join]
             weights += [2, 3, 3, 3, 1]
+        if rules:
+            made += [self.define() for _ in range(2)]
         while len(made) < count:
             kind = self._chance.choices(kinds, weights)[0]
             made.append(kind(self._chance.choice(SHOPPERS)))
@@ -194,6 +197,10 @@ class Shop:
     def join(self, shopper: str) -> Operation:
         """An operator takes that back."""
         return Operation(self._next(), "join", (shopper, f"browser-{shopper}"), (), (), shopper)
+
+    def define(self) -> Operation:
+        """The segment of those who viewed some products so often, anew."""
+        return Operation(self._next(), "define", self._chance.randint(1, 2), (), (), "")
 
     def opt_out(self, shopper: str) -> Operation:
         """One click on a link that was in some message."""
