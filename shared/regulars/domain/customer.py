@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from regulars.domain.customer_scores import Scored, seen_days
 from regulars.domain.facts import CartLine, Fact
 from regulars.domain.identity import NodeKind, node_id
 from regulars.domain.instants import day_number, day_start, to_millis
-from regulars.domain.links import NO_LINKS, Links
+from regulars.domain.links import NO_LINKS, Links, is_cut
 from regulars.domain.orders import OrderBook, OrderEntry
 from regulars.domain.plan import FeaturePlan
 from regulars.domain.profile import Profile, fold, latest, links_after, merge_consent
@@ -53,6 +53,9 @@ class Address:
 
     text: str
     node: str
+
+
+_ADDRESSES = {"email": NodeKind.EMAIL, "phone": NodeKind.PHONE}
 
 
 class Customer:
@@ -224,12 +227,13 @@ class Customer:
         return min(expiries, default=None)
 
     def address(self, channel: str) -> Address | None:
-        """The customer's latest address for a channel."""
-        trait = self.profile.traits.get("email" if channel == "email" else "phone")
+        """The customer's latest address for a channel; none that an operator said is another person's."""
+        name = "email" if channel == "email" else "phone"
+        trait = self.profile.traits.get(name)
         if trait is None:
             return None
-        kind = NodeKind.EMAIL if channel == "email" else NodeKind.PHONE
-        return Address(str(trait.value), node_id(kind, str(trait.value)))
+        address = Address(str(trait.value), node_id(_ADDRESSES[name], str(trait.value)))
+        return None if any(is_cut(links, address.node) for links in self._ties.values()) else address
 
     def suppression(self, address: Address) -> str | None:
         """Why a provider told us not to write to this address again, or None."""
@@ -261,13 +265,28 @@ def customer_of(root: str, fragments: Iterable[Fragment], terms: Terms, *, now: 
     profile, book = None, OrderBook()
     said: Said = {}
     ties: dict[str, Links] = {}
+    fragments = list(fragments)
+    cut = {
+        other for one in fragments if one.own for other in one.profile.links.cuts if is_cut(one.profile.links, other)
+    }
     for fragment in fragments:
-        profile = fragment.profile if profile is None else profiles_merged(profile, fragment.profile, terms.plan)
+        known = _without(fragment.profile, cut) if cut else fragment.profile
+        profile = known if profile is None else profiles_merged(profile, known, terms.plan)
         book = book.merged(fragment.orders)
         said.update(((fragment.node, channel), record) for channel, record in fragment.profile.consents.items())
         if fragment.own:
             ties[fragment.node] = fragment.profile.links
     return Customer(root, profile or Profile(), book, terms=terms, now=now, said=said, ties=ties)
+
+
+def _without(profile: Profile, nodes: set[str]) -> Profile:
+    """A profile without its address and telephone where they are these nodes: another one of the customer's may be
+    right."""
+    traits = profile.traits
+    wrong = [
+        name for name, kind in _ADDRESSES.items() if name in traits and node_id(kind, str(traits[name].value)) in nodes
+    ]
+    return replace(profile, traits={name: traits[name] for name in traits if name not in wrong}) if wrong else profile
 
 
 def _told(said: Said, ties: Mapping[str, Links], facts: Sequence[Fact]) -> tuple[Said, Mapping[str, Links]]:
