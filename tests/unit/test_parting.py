@@ -85,3 +85,54 @@ def test_who_loses_a_browser_is_looked_at_again_however_much_came_with_it(views:
     pages = [world.event("Page Viewed", type=EventType.PAGE, user_id=None, anonymous_id="b1") for _ in range(views)]
     world.send(world.event("Page Viewed", type=EventType.PAGE, user_id="bob", anonymous_id="b1"), *pages)
     assert world.segments("ann") == set()
+
+
+def test_after_a_split_nobody_writes_to_the_others_address() -> None:
+    """A clerk gave ann bob's address. What her account knew besides, in the browser, is used instead."""
+    world = World()
+    world.send(world.event("Page Viewed", type=EventType.PAGE, user_id="ann", anonymous_id="b1"))
+    world.send(says(world, user_id="bob", traits={"email": "bob@example.com"}, **SIGNED))
+    world.send(consent(world, "granted", user_id="ann", **SIGNED))
+    world.clock.instant += MINUTE
+    world.send(says(world, user_id="ann", traits={"email": "bob@example.com"}, **SIGNED))
+    world.send(word(world, SPLIT, user("ann"), email("bob@example.com")))
+    assert world.customer("ann").address("email") is None
+    world.advance(world.clock.instant + 2 * HOUR)
+    assert world.sent() == []
+    world.send(says(world, user_id="ann", traits={"email": "ann@example.com"}, **SIGNED))
+    address = world.customer("ann").address("email")
+    assert address is not None
+    assert address.text == "ann@example.com"
+
+
+def test_an_address_of_another_of_the_customers_identifiers_stands_in_for_one_that_is_not_hers() -> None:
+    world = World()
+    card = {"externalIds": [{"id": "C1", "type": "loyalty_card", "collection": "users"}]}
+    world.send(says(world, traits={"email": "ann@example.com"}, context=card, **SIGNED))
+    world.send(says(world, user_id="ann", context=card, **SIGNED))
+    world.clock.instant += MINUTE
+    world.send(says(world, user_id="ann", traits={"email": "bob@example.com"}, **SIGNED))
+    world.send(word(world, SPLIT, user("ann"), email("bob@example.com")))
+    address = world.customer("ann").address("email")
+    assert address is not None
+    assert address.text == "ann@example.com"
+
+
+@pytest.mark.parametrize("why", ["refusal", "bounce"])
+def test_what_is_refused_at_an_address_holds_for_whoever_writes_there(why: str) -> None:
+    """Of two addresses that only a tracker told the account keeps one, and has the other as its last."""
+    world = World()
+    kept, last = sorted(("ann@example.com", "x@example.com"), key=email)
+    if why == "refusal":
+        world.send(consent(world, "denied", traits={"email": last}, **SIGNED))
+    else:
+        verdict = {"address_node": email(last), "permanent": True, "channel": "email"}
+        own: dict[str, Any] = {"type": EventType.SYSTEM, "trust": Trust.SYSTEM, "user_id": None}
+        world.send(world.event("Email Bounced", properties=verdict, **own))
+    for address in (kept, last):
+        world.clock.instant += MINUTE
+        world.send(says(world, user_id="ann", traits={"email": address}))
+    world.send(consent(world, "granted", user_id="ann", **SIGNED))
+    assert world.customer_of_node(email(last)).root == email(last)
+    world.advance(world.clock.instant + 2 * HOUR)
+    assert world.sent() == []

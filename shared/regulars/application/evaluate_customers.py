@@ -54,7 +54,7 @@ class EvaluationReport:
 class _Task:
     """One customer to evaluate: the changes of its nodes, in order, and the ids that fail with it.
 
-    `addresses`: the address nodes near by that are not the customer's own; it may share some of them with others.
+    `addresses`: the address nodes that it names and that are not its own (`Neighbourhood.addresses`).
     `whole`: decide whatever the clock says, because a change may never have been looked at, and call it this.
     """
 
@@ -93,13 +93,13 @@ class EvaluateCustomers:
         tasks: dict[str, _Task] = {}
         for change in fragments:
             members = nearby.members(change.node)
-            task = tasks.setdefault(strongest(members), _Task(members, nearby.addresses - members))
+            task = tasks.setdefault(strongest(members), _Task(members, nearby.addresses(members)))
             task.changes.append(change)
             task.ids.append(change.id)
         for change in fragments:
             for node in sorted(lost.get(change.node, ())):
                 members = nearby.members(node)
-                task = tasks.setdefault(strongest(members), _Task(members, nearby.addresses - members))
+                task = tasks.setdefault(strongest(members), _Task(members, nearby.addresses(members)))
                 task.whole = task.whole or SPLIT
                 task.ids.append(change.id)
         failed, written = self._run(tasks, nearby)
@@ -116,7 +116,7 @@ class EvaluateCustomers:
         for note in notes:
             members = nearby.members(note.node)
             root = strongest(members)
-            task = tasks.setdefault(root, _Task(members, nearby.addresses - members, due=True))
+            task = tasks.setdefault(root, _Task(members, nearby.addresses(members), due=True))
             task.ids.append(note.id)
             task.whole = task.whole or note.whole
             state = nearby.heads[root].state
@@ -331,4 +331,4 @@ def _fragments(
         if not isinstance(profile, Profile) or not isinstance(orders, OrderBook):
             raise TypeError("a profile change holds profiles, an orders change order books")
         fragments.append(Fragment(profile, orders, node))
-    return fragments + shared_fragments(task.members, task.addresses, heads)
+    return fragments + shared_fragments(task.addresses, heads)

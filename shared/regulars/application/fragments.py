@@ -15,18 +15,14 @@ if TYPE_CHECKING:
 
 
 def fragments_of(members: Iterable[str], addresses: frozenset[str], heads: Mapping[str, Head]) -> list[Fragment]:
-    """The fragments of a customer as it is stored; `addresses`: address nodes near by that are not its own."""
-    nodes = sorted(members)
-    return [heads[node].fragment(node) for node in nodes] + shared_fragments(nodes, addresses, heads)
+    """The fragments of a customer as it is stored; `addresses`: address nodes that it names and that are not its own."""
+    return [heads[node].fragment(node) for node in sorted(members)] + shared_fragments(addresses, heads)
 
 
-def shared_fragments(members: Iterable[str], addresses: frozenset[str], heads: Mapping[str, Head]) -> list[Fragment]:
-    """What addresses of the customer that too many others have too, so that they make nobody one customer, say."""
-    if not addresses:  # as mostly; else all profiles would be read for their links alone
-        return []
-    linked = {other for node in members for other in heads[node].links.known}
-    shared = {node: heads[node].profile for node in sorted(addresses & linked)}
+def shared_fragments(addresses: frozenset[str], heads: Mapping[str, Head]) -> list[Fragment]:
+    """What addresses that the customer names and does not own say to whoever would write there."""
+    profiles = {node: heads[node].profile for node in sorted(addresses)}
     return [
         Fragment(refusals_of(stored.value) if stored else Profile(), node=node, own=False)
-        for node, stored in shared.items()
+        for node, stored in profiles.items()
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from regulars.domain.components import Neighbours, component
 from regulars.domain.identity import strongest
 from regulars.domain.links import NO_LINKS, Links
-from regulars.domain.profile import Profile, links_after
+from regulars.domain.profile import Profile, address_nodes, links_after
 
 if TYPE_CHECKING:
     from regulars.domain.links import IdentityRules
@@ -47,10 +47,15 @@ class Neighbourhood:
             self._read(sorted(missing))
             missing = self._missing(start)
 
-    @property
-    def addresses(self) -> frozenset[str]:
-        """The nodes read that are e-mail addresses or telephone numbers."""
-        return frozenset([node for node in self.heads if node[0] in "ep"])
+    def addresses(self, members: frozenset[str]) -> frozenset[str]:
+        """The address nodes that a customer's nodes name and that are not its own: too many others have them too, or
+        nobody but strangers say that they are its own. What is refused there holds for whatever is sent there."""
+        found = set[str]()
+        for node in members:
+            head = self.heads.get(node)
+            if head is not None and head.profile is not None:
+                found |= address_nodes(head.profile.value)
+        return frozenset(found - members)
 
     def otherwise(self, neighbours: Mapping[str, Neighbours], nodes: Iterable[str]) -> Neighbourhood:
         """The same where some nodes want others, as far as the customers of `nodes` go."""
@@ -88,7 +93,8 @@ class Neighbourhood:
             if node in self._members:
                 continue
             members, unknown = component(node, self._neighbours)
-            absent = unknown.union([member for member in members if member not in self.heads])
+            named = members | self.addresses(members)
+            absent = unknown.union([other for other in named if other not in self.heads])
             if absent:
                 missing |= absent
             else:

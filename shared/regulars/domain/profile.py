@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Any
 
 from regulars.domain.facts import MAX_TRAITS, CartLine, Fact, trait_rank
+from regulars.domain.identity import NodeKind, node_id
 from regulars.domain.instants import day_number, to_millis
-from regulars.domain.links import NO_LINKS, Links, linked, links_merged, with_cuts
+from regulars.domain.links import NO_LINKS, Links, is_cut, linked, links_merged, with_cuts
 from regulars.domain.plan import FeaturePlan
 from regulars.domain.statements import DENIED, ConsentRecord
 from regulars.domain.tallies import Keeps, Tally, merged_tally, tally_of
@@ -152,6 +153,16 @@ def _apply(profile: Profile, fact: Fact, plan: FeaturePlan) -> None:
         profile.cart = carts_merged(profile.cart, change)
     if fact.suppressed:
         _merge_suppressed(profile.suppressed, {node: (at, reason) for node, reason in fact.suppressed.items()})
+
+
+def address_nodes(profile: Profile) -> set[str]:
+    """The nodes of the addresses that a profile knows of, and that no operator said are another person's."""
+    links = profile.links
+    found = {other for other in links.known if other[0] in "ep"}
+    for name, kind in (("email", NodeKind.EMAIL), ("phone", NodeKind.PHONE)):
+        if name in profile.traits:
+            found.add(node_id(kind, str(profile.traits[name].value)))
+    return {other for other in found if not is_cut(links, other)} if links.cuts else found
 
 
 def links_after(links: Links, fact: Fact) -> Links:

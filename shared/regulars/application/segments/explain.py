@@ -70,7 +70,7 @@ class ExplainSegment:
         root = nearby.root(node)
         customer = customer_of(
             root,
-            fragments_of(members, nearby.addresses - members, nearby.heads),
+            fragments_of(members, nearby.addresses(members), nearby.heads),
             compiled.terms,
             now=now,
         )
