@@ -266,9 +266,8 @@ def customer_of(root: str, fragments: Iterable[Fragment], terms: Terms, *, now: 
     said: Said = {}
     ties: dict[str, Links] = {}
     fragments = list(fragments)
-    cut = {
-        other for one in fragments if one.own for other in one.profile.links.cuts if is_cut(one.profile.links, other)
-    }
+    own = [fragment.profile.links for fragment in fragments if fragment.own]
+    cut = {other for links in own for other in links.cuts if is_cut(links, other)}
     for fragment in fragments:
         known = _without(fragment.profile, cut) if cut else fragment.profile
         profile = known if profile is None else profiles_merged(profile, known, terms.plan)
