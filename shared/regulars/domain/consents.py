@@ -8,7 +8,7 @@ the shop so, is not subscribed again by what anybody may send with a public writ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from regulars.domain.links import Link, Links, is_cut
@@ -38,8 +38,25 @@ def in_force(said: Said, ties: Mapping[str, Links], channel: str, now: datetime)
         for node, record in records
         if record.status == DENIED and not any(_takes_back(grant, (node, record), ties) for grant in grants)
     ]
-    standing = refusals or [record for _, record in grants if not is_lapsed(record, now)]
+    # What was granted for a time ends with it, and so does what was granted before: else an older answer, perhaps one
+    # that had been taken back since, would count again.
+    ended = max((record.at for _, record in grants if is_lapsed(record, now)), default=None)
+    standing = refusals or [
+        record for _, record in grants if not is_lapsed(record, now) and (ended is None or record.at > ended)
+    ]
     return max(standing, key=lambda record: (record.at, record.event_id), default=None)
+
+
+def refusals_of(consents: Iterable[ConsentRecord]) -> list[ConsentRecord]:
+    """Of what was said about consent at one identifier, the refusals that nothing said there takes back."""
+    said = list(consents)
+    grants = [("", record) for record in said if record.status == GRANTED]
+    return [
+        record
+        for record in said
+        if record.status == DENIED
+        and not any(_takes_back(grant, ("", record), {}) for grant in grants if grant[1].channel == record.channel)
+    ]
 
 
 def _takes_back(
