@@ -11,6 +11,8 @@ from regulars.application.identity import Identity
 from regulars.domain.event_nodes import JOINED, SPLIT
 from regulars.domain.events import Event, EventType, Trust
 from regulars.domain.identity import NodeKind, node_id
+from regulars.domain.state import CustomerState, states_merged
+from tests.strategies import START
 from tests.world import World, user
 
 BROWSER = node_id(NodeKind.ANONYMOUS, "b1")
@@ -311,3 +313,10 @@ def test_an_operator_is_told_why_a_shared_computer_is_nobodys() -> None:
     assert tie.objection.startswith("a browser or device of two people")
     assert tie.event is not None
     assert [other.objection for pair, other in ties.items() if BROWSER not in pair] == [None]
+
+
+def test_two_messages_of_one_instant_count_twice_after_a_merge() -> None:
+    """For the frequency cap; and those that both states have heard of once only."""
+    at = START
+    twice, once = CustomerState(sends=[(at, "email"), (at, "email")]), CustomerState(sends=[(at, "email")])
+    assert states_merged(twice, once).sends == states_merged(once, twice).sends == twice.sends

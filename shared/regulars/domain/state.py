@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -147,7 +148,8 @@ def states_merged(one: CustomerState, other: CustomerState) -> CustomerState:
         result.decided[key] = min(at, result.decided.get(key, at))
     for part, version in other.evaluated.items():
         result.evaluated[part] = max(version, result.evaluated.get(part, 0))
-    result.sends = sorted({*result.sends, *other.sends})
+    sent = Counter(result.sends) | Counter(other.sends)  # the more of each: two may have been decided at one instant
+    result.sends = sorted(sent.elements())
     ids = {entry.id for entry in result.outbox}
     result.outbox.extend(entry for entry in other.outbox if entry.id not in ids)
     if other.clock and (result.clock is None or other.clock > result.clock):
