@@ -188,3 +188,20 @@ def test_a_claim_is_enough_to_take_back_what_was_claimed() -> None:
         says(world, user_id="ann", traits=address, **SIGNED),
     )
     assert status_of(world, user("ann")) == "granted"
+
+
+def test_a_claimed_refusal_at_a_shared_address_is_taken_back_by_the_shop() -> None:
+    """A stranger refused for it; the shop said otherwise; then six accounts have it, and it is nobody's."""
+    world = World()
+    address = {"email": "ann@example.com"}
+    in_turn(
+        world,
+        says(world, user_id="ann", traits=address),
+        consent(world, "denied", user_id="evil", traits=address),
+        consent(world, "granted", user_id="ann", traits=address, **SIGNED),
+    )
+    for number in range(6):
+        world.send(world.order(f"o{number}", user_id=f"f{number}", traits=address))
+    assert not one(world, user("ann"), ANNS)
+    world.send(world.order("o9", traits=address, status="cancelled"))
+    assert "new_subscriber" in world.segments("ann")
