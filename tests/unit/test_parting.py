@@ -10,6 +10,7 @@ import pytest
 from regulars.domain.event_nodes import JOINED, SPLIT
 from regulars.domain.events import Event, EventType, Trust
 from regulars.domain.identity import NodeKind, node_id
+from regulars.domain.state import CustomerState
 from tests.world import World, user
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -136,3 +137,61 @@ def test_what_is_refused_at_an_address_holds_for_whoever_writes_there(why: str) 
     assert world.customer_of_node(email(last)).root == email(last)
     world.advance(world.clock.instant + 2 * HOUR)
     assert world.sent() == []
+
+
+def test_who_was_imported_enters_nothing_again_when_parted() -> None:
+    """A customer at risk, by history that started no campaign; taken for an account's owner, and told apart."""
+    world = World()
+    history: dict[str, Any] = {"trust": Trust.IMPORTED, "source": "old"}
+    address = {"email": "bob@example.com"}
+    past: dict[str, Any] = {"user_id": None, "traits": address, "trust": Trust.IMPORTED}
+    orders = [world.order(f"o{n}", at=world.clock.instant - (90 + 30 * n) * DAY, **past) for n in range(3)]
+    agreed = consent(world, "granted", traits=address, at=world.clock.instant - 100 * DAY, **history)
+    world.send(says(world, traits=address, **history), agreed, *orders)
+    world.advance(world.clock.instant + 2 * HOUR)
+    before = state_of(world, email("bob@example.com")).memberships
+    assert {known.trigger for known in before.values()} == {"import"}
+    world.send(says(world, user_id="zed", traits=address, **SIGNED))
+    world.clock.instant += MINUTE
+    world.send(word(world, SPLIT, user("zed"), email("bob@example.com")))
+    world.advance(world.clock.instant + 5 * HOUR)
+    assert state_of(world, email("bob@example.com")).memberships == before
+    assert world.sent() == []
+
+
+def test_a_cart_reminded_of_while_two_were_one_is_not_reminded_of_again() -> None:
+    """A guest's browser and address, taken for an account's, reminded, and told apart within the cart's three days."""
+    world = World()
+    who: dict[str, Any] = {"traits": {"email": "ann@example.com"}, "anonymous_id": "b1"}
+    world.send(world.order("o1", user_id="ann", at=world.clock.instant - 3 * DAY))
+    world.send(says(world, **who), consent(world, "granted", **who))
+    world.clock.instant += MINUTE
+    world.send(says(world, user_id="ann", traits={"email": "ann@example.com"}))
+    world.clock.instant += MINUTE
+    world.send(world.event("Product Added", user_id=None, anonymous_id="b1", properties={"product_id": "p1"}))
+    world.advance(world.clock.instant + 2 * HOUR)
+    assert world.sent() == ["abandoned_cart"]
+    world.send(word(world, SPLIT, user("ann"), email("ann@example.com")))
+    world.advance(world.clock.instant + DAY)
+    assert world.sent().count("abandoned_cart") == 1
+    assert len(state_of(world, email("ann@example.com")).sends) == len(world.sent())
+
+
+def test_what_waited_when_two_were_taken_for_one_is_decided_once_they_are_parted() -> None:
+    """A guest who had just subscribed."""
+    world = World()
+    address = {"email": "ann@example.com"}
+    world.send(consent(world, "granted", traits=address, **SIGNED))
+    world.clock.instant += MINUTE
+    world.send(says(world, user_id="zed", traits=address, **SIGNED))
+    world.clock.instant += MINUTE
+    world.send(word(world, SPLIT, user("zed"), email("ann@example.com")))
+    world.advance(world.clock.instant + HOUR)
+    assert [(record.campaign, record.customer) for record in world.decisions] == [("welcome", email("ann@example.com"))]
+
+
+def state_of(world: World, node: str) -> CustomerState:
+    """The state of a node that stands alone."""
+    stored = world.store.heads([node])[node].state
+    assert stored is not None
+    return stored.value

@@ -7,7 +7,7 @@ deduplicated by key.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -180,7 +180,7 @@ class EvaluateCustomers:
         self._store.put_state(root, after, expected=stored.version if stored else 0, owner=self._ids.new())
         for node in absorbed:
             old = heads[node].state
-            left = tombstone(old.value if old else CustomerState(), root)
+            left = tombstone(old.value if old else CustomerState(), root, after.clock or now)
             self._store.put_state(node, left, expected=old.version if old else 0, owner=self._ids.new())
         return 1 + len(absorbed)
 
@@ -219,11 +219,12 @@ def _part(change: FragmentChange) -> str:
 def _state_of(root: str, members: frozenset[str], heads: dict[str, Head]) -> tuple[CustomerState, list[str]]:
     """The customer's state, with the states of nodes that were customers of their own until now, and which those are.
 
-    A root that was merged into another and now stands alone again (a link was ruled out) begins anew, but remembers
-    what it had heard of.
+    A root that was merged into another and now stands alone again (a link was ruled out) goes on where it was, and has
+    heard of what was decided meanwhile.
     """
     head = heads[root].state
-    state = revived(head.value if head else None)
+    own = head.value if head else None
+    state = revived(own, _taken_over(own, heads))
     absorbed = []
     for node in sorted(members - {root}):
         other = heads[node].state
@@ -231,6 +232,18 @@ def _state_of(root: str, members: frozenset[str], heads: dict[str, Head]) -> tup
             state = states_merged(state, other.value)
             absorbed.append(node)
     return state, absorbed
+
+
+def _taken_over(state: CustomerState | None, heads: Mapping[str, Head]) -> Iterator[CustomerState]:
+    """The states that have taken one over, one after the other, as far as they were read: whoever is parted was linked
+    until now, so they were."""
+    seen = set[str]()
+    while state is not None and (root := state.merged_into) is not None and root in heads and root not in seen:
+        seen.add(root)
+        head = heads[root].state
+        state = head.value if head else None
+        if state is not None:
+            yield state
 
 
 def _taken(

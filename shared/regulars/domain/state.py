@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -110,16 +110,33 @@ class CustomerState:
         )
 
 
-def tombstone(state: CustomerState, root: str) -> CustomerState:
-    """What is left where a customer was taken over by `root`: what it had heard of, should the two be parted again."""
-    return CustomerState(clock=state.clock, decided=dict(state.decided), sends=list(state.sends), merged_into=root)
+def tombstone(state: CustomerState, root: str, at: datetime) -> CustomerState:
+    """What is left where a customer was taken over by `root` at an instant: all that it was, should the two be parted
+    again, but for what was to be done."""
+    left = replace(state.copied(), outbox=[], evaluated={}, flips_at=None, relay_by=None, merged_into=root)
+    left.clock = at if state.clock is None else max(state.clock, at)
+    return left
 
 
-def revived(state: CustomerState | None) -> CustomerState:
-    """Where a node that stands alone begins: as it is; anew where it was taken over, but for what it had heard of."""
+def revived(state: CustomerState | None, taken_over: Iterable[CustomerState] = ()) -> CustomerState:
+    """Where a node that stands alone begins: as it is; or where it was taken over, as it was then, and with what the
+    states that have `taken_over` since have decided and sent since: it may have been about it."""
     if state is None or state.merged_into is None:
         return state or CustomerState()
-    return CustomerState(clock=state.clock, decided=dict(state.decided), sends=list(state.sends))
+    result, since = replace(state.copied(), merged_into=None), state.clock
+    if since is None:
+        return result
+    for other in taken_over:
+        result.decided = {key: at for key, at in other.decided.items() if at >= since} | result.decided
+        result.sends = _sends_of_both(result.sends, [sent for sent in other.sends if sent[0] >= since])
+    return result
+
+
+def _sends_of_both(
+    one: Iterable[tuple[datetime, str]], other: Iterable[tuple[datetime, str]]
+) -> list[tuple[datetime, str]]:
+    """The more of each: two may have been decided at one instant."""
+    return sorted((Counter(one) | Counter(other)).elements())
 
 
 def _comes_nearer(instant: datetime | None, stored: datetime | None) -> bool:
@@ -148,8 +165,7 @@ def states_merged(one: CustomerState, other: CustomerState) -> CustomerState:
         result.decided[key] = min(at, result.decided.get(key, at))
     for part, version in other.evaluated.items():
         result.evaluated[part] = max(version, result.evaluated.get(part, 0))
-    sent = Counter(result.sends) | Counter(other.sends)  # the more of each: two may have been decided at one instant
-    result.sends = sorted(sent.elements())
+    result.sends = _sends_of_both(result.sends, other.sends)
     ids = {entry.id for entry in result.outbox}
     result.outbox.extend(entry for entry in other.outbox if entry.id not in ids)
     if other.clock and (result.clock is None or other.clock > result.clock):
