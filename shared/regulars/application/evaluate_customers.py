@@ -56,6 +56,7 @@ class _Task:
 
     `addresses`: the address nodes that it names and that are not its own (`Neighbourhood.addresses`).
     `whole`: decide whatever the clock says, because a change may never have been looked at, and call it this.
+    `nobody`: the program says that the identifier stands for nobody.
     """
 
     members: frozenset[str]
@@ -64,6 +65,7 @@ class _Task:
     ids: list[str] = field(default_factory=list)
     due: bool = False
     whole: str | None = None
+    nobody: bool = False
 
     def runs(self) -> list[_Task]:
         """Rebuilds apart from what came before and after: what they change is silent, and nothing else may be."""
@@ -92,14 +94,12 @@ class EvaluateCustomers:
         lost = let_go(fragments, nearby, rules)
         tasks: dict[str, _Task] = {}
         for change in fragments:
-            members = nearby.members(change.node)
-            task = tasks.setdefault(strongest(members), _Task(members, nearby.addresses(members)))
+            task = _task_of(change.node, tasks, nearby)
             task.changes.append(change)
             task.ids.append(change.id)
         for change in fragments:
             for node in sorted(lost.get(change.node, ())):
-                members = nearby.members(node)
-                task = tasks.setdefault(strongest(members), _Task(members, nearby.addresses(members)))
+                task = _task_of(node, tasks, nearby)
                 task.whole = task.whole or SPLIT
                 task.ids.append(change.id)
         failed, written = self._run(tasks, nearby)
@@ -114,9 +114,9 @@ class EvaluateCustomers:
         tasks: dict[str, _Task] = {}
         waiting = []
         for note in notes:
-            members = nearby.members(note.node)
-            root = strongest(members)
-            task = tasks.setdefault(root, _Task(members, nearby.addresses(members), due=True))
+            root = nearby.root(note.node)
+            task = _task_of(note.node, tasks, nearby)
+            task.due = True
             task.ids.append(note.id)
             task.whole = task.whole or note.whole
             state = nearby.heads[root].state
@@ -157,6 +157,8 @@ class EvaluateCustomers:
 
     def _evaluate_once(self, root: str, task: _Task, heads: dict[str, Head], program: CompiledProgram) -> int:
         stored = heads[root].state
+        if task.nobody and stored is None:
+            return 0
         before, absorbed = _state_of(root, task.members, heads)
         changes = [change for change in task.changes if change.version > before.evaluated.get(_part(change), 0)]
         fragments, facts, whole = _taken(task, changes, heads)
@@ -183,6 +185,15 @@ class EvaluateCustomers:
             left = tombstone(old.value if old else CustomerState(), root, after.clock or now)
             self._store.put_state(node, left, expected=old.version if old else 0, owner=self._ids.new())
         return 1 + len(absorbed)
+
+
+def _task_of(node: str, tasks: dict[str, _Task], nearby: Neighbourhood) -> _Task:
+    """The task of the customer that a node belongs to; a new one where there is none yet."""
+    members = nearby.members(node)
+    root = strongest(members)
+    if root not in tasks:
+        tasks[root] = _Task(members, nearby.addresses(members), nobody=nearby.is_blocked(root))
+    return tasks[root]
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +280,8 @@ def _taken(
         else:
             parts.setdefault(key, value)
             facts.setdefault(key, []).extend(_at_home(change.applied, change.node))
+    if task.nobody:  # whatever was decided before the program said so is undone
+        return [], [], SPLIT
     once = {(fact.id, fact.name, fact.node): fact for of_part in facts.values() for fact in of_part}
     ordered = sorted(once.values(), key=lambda fact: (fact.received_at, fact.id))
     bulk = [change for change in bulk if not change.rebuilt]

@@ -69,6 +69,10 @@ class Neighbourhood:
         """The nodes of the customer that a node belongs to."""
         return self._members[node] if node in self._members else component(node, self._neighbours)[0]
 
+    def is_blocked(self, node: str) -> bool:
+        """Whether the program says that an identifier stands for nobody."""
+        return node in self._rules.blocked
+
     def root(self, node: str) -> str:
         """The root of the customer that a node belongs to."""
         return strongest(self.members(node))
