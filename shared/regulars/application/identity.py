@@ -13,6 +13,7 @@ from regulars.application.neighbourhood import Neighbourhood
 from regulars.application.queue_messages import messages_of
 from regulars.domain.event_nodes import JOINED, SPLIT, nodes_of
 from regulars.domain.events import Event
+from regulars.domain.identity import WEAK
 from regulars.domain.instants import to_millis
 from regulars.domain.message_events import own_event
 
@@ -20,20 +21,27 @@ if TYPE_CHECKING:
     from regulars.domain.links import Link
     from regulars.ports import Clock, CustomerStore, EventLog, ProgramStore, Queue
 
-_LATEST_RECEIPT = timedelta(days=7)
-"""How long after it happened an event is looked for in the log."""
+LATEST_RECEIPT = timedelta(days=7)
+"""How long after it happened an event is looked for in the log, unless it is said otherwise."""
+_WEAK_APART = "a browser or device of two people, or more identifiers than a customer has"
+_CLAIM_APART = (
+    "claimed with a public write key only, and with all that is claimed it would make two people one, or more "
+    "identifiers than a customer has"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """Two nodes that an event named together. `event`: that event, None when the log has it no longer (or it came very
-    late). `objection`: why the tie does not count, None when it does."""
+    """Two nodes that an event named together. `event`: that event, None when it is not found in the log.
+    `objection`: why the tie does not count, None when it does. `is_one`: the two are one customer's, by this tie or by
+    others."""
 
     one: str
     other: str
     at: datetime
     event: Event | None
     objection: str | None
+    is_one: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +65,11 @@ class Identity:
         self._events = events
         self._clock = clock
 
-    def explain(self, node: str) -> Explanation:
-        """Which identifiers are one customer with `node`, because of which event, and which are not, and why."""
+    def explain(self, node: str, *, latest_receipt: timedelta = LATEST_RECEIPT) -> Explanation:
+        """Which identifiers are one customer with `node`, because of which event, and which are not, and why.
+
+        `latest_receipt`: how long after it happened an event may have come; what was imported came later.
+        """
         rules = self._programs.current().identity
         nearby = Neighbourhood(self._store, [node], {}, rules)
         members = nearby.members(node)
@@ -68,15 +79,21 @@ class Identity:
                 edges[min(member, other), max(member, other)] = link
         outside = sorted({node for edge in edges for node in edge} - nearby.heads.keys())
         heads = nearby.heads | (self._store.heads(outside) if outside else {})
-        found = self._events_of(edges)
+        found = self._events_of(edges, latest_receipt)
         ties = []
         for (one, other), link in sorted(edges.items()):
             objection = rules.objection(one, heads[one].links, other) or rules.objection(other, heads[other].links, one)
-            if objection is None and not {one, other} <= members:
-                objection = "a browser or device of two people, or more identifiers than a customer has"
-            ties.append(Tie(one, other, link.at, found.get(link.event), objection))
+            is_one = {one, other} <= members
+            if objection is None and not is_one:
+                objection = _WEAK_APART if {one[0], other[0]} & {*WEAK} else _CLAIM_APART
+            ties.append(Tie(one, other, link.at, found.get(link.event), objection, is_one))
         ties.sort(key=lambda tie: (tie.objection is not None, tie.at))
         return Explanation(nearby.root(node), members, tuple(ties))
+
+    def besides(self, one: str, other: str) -> tuple[str, ...]:
+        """The chain of identifiers by which two are one customer's even if they are split; empty when a split parts
+        them, or when they are two customers' anyway."""
+        return Neighbourhood(self._store, [one, other], {}, self._programs.current().identity).besides(one, other)
 
     def split(self, one: str, other: str) -> Event:
         """Say that two identifiers are not one person's, whatever events said or will say."""
@@ -94,14 +111,14 @@ class Identity:
         self._events.send(messages_of([event], []))
         return event
 
-    def _events_of(self, edges: Mapping[tuple[str, str], Link]) -> dict[str, Event]:
+    def _events_of(self, edges: Mapping[tuple[str, str], Link], latest_receipt: timedelta) -> dict[str, Event]:
         """The events that made links, by the 48 bits of their ids that links keep."""
         wanted = {link.event: link.at for link in edges.values()}
         prefixes = {a2b_base64(short).hex(): short for short in wanted}
         found: dict[str, Event] = {}
         read: set[str] = set()
         for at in sorted(wanted.values()):
-            for key in self._log.keys(first_day=at, last_day=at + _LATEST_RECEIPT):
+            for key in self._log.keys(first_day=at, last_day=at + latest_receipt):
                 if wanted.keys() <= found.keys():
                     return found
                 if key in read:

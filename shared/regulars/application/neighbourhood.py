@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from regulars.domain.components import Neighbours, component
+from regulars.domain.components import Neighbours, component, way
 from regulars.domain.identity import strongest
 from regulars.domain.links import NO_LINKS, Links
 from regulars.domain.profile import Profile, address_nodes, links_after
@@ -68,6 +68,19 @@ class Neighbourhood:
     def members(self, node: str) -> frozenset[str]:
         """The nodes of the customer that a node belongs to."""
         return self._members[node] if node in self._members else component(node, self._neighbours)[0]
+
+    def besides(self, one: str, other: str) -> tuple[str, ...]:
+        """The chain of nodes by which two are one customer if the link between them does not count; empty where they
+        are not."""
+        links = {node: dict(self._neighbours[node]) for node in (one, other)}
+        links[one].pop(other, None)
+        links[other].pop(one, None)
+        return self.otherwise(links, links).chain(one, other)
+
+    def chain(self, one: str, other: str) -> tuple[str, ...]:
+        """The shortest chain of nodes that makes two one customer; empty where they are not."""
+        members = self.members(one)
+        return way(one, other, {node: self._neighbours[node] for node in members}) if other in members else ()
 
     def is_blocked(self, node: str) -> bool:
         """Whether the program says that an identifier stands for nobody."""

@@ -48,6 +48,22 @@ def component(start: str, neighbours: Mapping[str, Neighbours]) -> tuple[frozens
     return frozenset(members), frozenset(graph.missing)
 
 
+def way(start: str, end: str, neighbours: Mapping[str, Neighbours]) -> tuple[str, ...]:
+    """The shortest chain of nodes from `start` to `end`, each linked to the next; empty where there is none."""
+    before: dict[str, str | None] = {start: None}
+    for node in (order := [start]):
+        for other in sorted(neighbours.get(node, {})):
+            if node in neighbours.get(other, {}) and other not in before:
+                before[other] = node
+                order.append(other)
+    if end not in before:
+        return ()
+    chain = [end]
+    while (earlier := before[chain[-1]]) is not None:
+        chain.append(earlier)
+    return tuple(reversed(chain))
+
+
 def partition(links: Mapping[str, Links], rules: IdentityRules) -> dict[str, frozenset[str]]:
     """Root to nodes of every customer, where the links of all nodes that there are are known."""
     neighbours = {

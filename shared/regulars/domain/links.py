@@ -125,7 +125,7 @@ class IdentityRules:
         if other in self.neighbours(node, links):
             return None
         broken = [limit for limit in self.limits.get(node[0], ()) if self._breaks(limit, links)]
-        return "; ".join(_told(limit) for limit in broken)
+        return "; ".join(_told(limit, other, links.known) for limit in broken)
 
     def _breaks(self, limit: Limit, links: Links) -> bool:
         of_kind = [other for other in links.known if other[0] == limit.other and not is_cut(links, other)]
@@ -155,9 +155,15 @@ def _recent(others: list[str], weeks: int, known: Mapping[str, Link]) -> list[st
     return [other for other in others if known[other].week > newest - weeks]
 
 
-def _told(limit: Limit) -> str:
+def _told(limit: Limit, other: str, known: Mapping[str, Link]) -> str:
+    """Why a limit leaves out `other`, in words."""
     when = "" if limit.weeks is None else f" in {limit.weeks} weeks"
-    return f"more than {limit.at_most} of kind {limit.other}{when}" + (", older let go" if limit.newest else "")
+    let_go = ", older let go" if limit.newest else ""
+    if limit.claimed is None or limit.other != other[0] or known[other].verified:
+        return f"more than {limit.at_most} of kind {limit.other}{when}{let_go}"
+    if any(link.verified for node, link in known.items() if node[0] == limit.other):
+        return f"claimed with a public write key only, beside one of kind {limit.other} that the shop told"
+    return f"claimed with a public write key only, for more than {limit.claimed} of kind {limit.other}{when}{let_go}"
 
 
 def is_cut(links: Links, other: str) -> bool:
