@@ -21,7 +21,6 @@ MAX_LINKS_OF_KIND = 20
 """An identifier keeps at most this many links to identifiers of one kind: those that the shop told, those seen last."""
 MAX_CUTS = 100
 _DAYS_A_WEEK = 7
-_SOME = 2
 
 
 class Link(NamedTuple):
@@ -104,7 +103,7 @@ class IdentityRules:
         kept = {other for other in links.known if not is_cut(links, other)} if links.cuts else set(links.known)
         for limit in self.limits.get(node[0], ()):
             others = [other for other in kept if other[0] == limit.other]
-            if len(others) < _SOME and limit.at_most and limit.claimed != 0:  # as mostly
+            if len(others) <= 1 and limit.at_most and limit.claimed != 0:  # as mostly
                 continue
             allowed = _allowed(limit, others, links.known)
             if allowed is None and node[0] not in WEAK:  # what the shop told stands, however many claim to be somebody
