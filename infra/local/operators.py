@@ -94,8 +94,10 @@ def _listed(value: Any) -> list[str]:
 
 def authorizers(stack: Stack) -> Iterator[tuple[str, Authorizer]]:
     """The JWT authorizers of the template's HTTP API by name."""
-    for _, properties in stack.of_type("AWS::ApiGatewayV2::Api"):
-        schemes: Mapping[str, Any] = properties["Body"].get("components", {}).get("securitySchemes", {})
+    for resource in stack.resources.values():
+        if resource["Type"] != "AWS::ApiGatewayV2::Api":
+            continue
+        schemes: Mapping[str, Any] = resource["Properties"]["Body"].get("components", {}).get("securitySchemes", {})
         for name, scheme in schemes.items():
-            told = scheme["x-amazon-apigateway-authorizer"]["jwtConfiguration"]
+            told = stack.resolve(scheme["x-amazon-apigateway-authorizer"]["jwtConfiguration"])
             yield name, Authorizer(told["issuer"], tuple(told["audience"]))

@@ -40,7 +40,7 @@ def test_steps_beside_the_event_run_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("function", "content", "message"),
     [
-        ("nobody", "{}", "no function nobody; there are collect, evaluate_customers"),
+        ("nobody", "{}", "no function nobody; there are admin, collect, evaluate_customers"),
         ("ingest", "{", "is not JSON"),
         ("ingest", None, "No such file"),
         ("ingest", "{}", "ingest: KeyError: 'Records'"),
