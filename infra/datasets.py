@@ -1,7 +1,8 @@
 """The CDNOW data, which the papers on BG/NBD and Gamma-Gamma report their figures on.
 
 `python -m infra.datasets` fetches the locked wheel of `lifetimes` (MIT licence) from the registry that pip is
-configured for, and unpacks its data files into build/datasets. The library itself is not installed, nor is anything it requires.
+configured for, and unpacks its data files into build/datasets. The library itself is not installed, nor is anything
+that it requires.
 """
 
 from __future__ import annotations

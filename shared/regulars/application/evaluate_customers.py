@@ -7,7 +7,7 @@ deduplicated by key.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from regulars.domain.facts import Fact
 from regulars.domain.identity import strongest
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
-from regulars.domain.state import CustomerState, revived, states_merged, tombstone
+from regulars.domain.state import CustomerState, revived, states_merged, taken_over, tombstone
 from regulars.domain.stored import Change, FragmentChange, Head, OutboxChange
 from regulars.ports import Part
 
@@ -235,7 +235,7 @@ def _state_of(root: str, members: frozenset[str], heads: dict[str, Head]) -> tup
     """
     head = heads[root].state
     own = head.value if head else None
-    state = revived(own, _taken_over(own, heads))
+    state = revived(own, taken_over(own, lambda node: _state_in(heads, node)))
     absorbed = []
     for node in sorted(members - {root}):
         other = heads[node].state
@@ -245,16 +245,10 @@ def _state_of(root: str, members: frozenset[str], heads: dict[str, Head]) -> tup
     return state, absorbed
 
 
-def _taken_over(state: CustomerState | None, heads: Mapping[str, Head]) -> Iterator[CustomerState]:
-    """The states that have taken one over, one after the other, as far as they were read: whoever is parted was linked
-    until now, so they were."""
-    seen = set[str]()
-    while state is not None and (root := state.merged_into) is not None and root in heads and root not in seen:
-        seen.add(root)
-        head = heads[root].state
-        state = head.value if head else None
-        if state is not None:
-            yield state
+def _state_in(heads: Mapping[str, Head], node: str) -> CustomerState | None:
+    """A node's state as far as it was read; of whoever is parted it was, because they were linked until now."""
+    head = heads.get(node)
+    return head.state.value if head and head.state else None
 
 
 def _taken(

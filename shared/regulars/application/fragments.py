@@ -6,16 +6,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from regulars.domain.consents import refusals_of
 from regulars.domain.customer import Fragment
 from regulars.domain.profile import Profile
+from regulars.domain.refusals import refused_at
 
 if TYPE_CHECKING:
     from regulars.domain.stored import Head
 
 
 def fragments_of(members: Iterable[str], addresses: frozenset[str], heads: Mapping[str, Head]) -> list[Fragment]:
-    """The fragments of a customer as it is stored; `addresses`: address nodes that it names and that are not its own."""
+    """The fragments of a customer as it is stored; `addresses`: address nodes that it names and does not own."""
     return [heads[node].fragment(node) for node in sorted(members)] + shared_fragments(addresses, heads)
 
 
@@ -23,12 +23,6 @@ def shared_fragments(addresses: frozenset[str], heads: Mapping[str, Head]) -> li
     """What addresses that the customer names and does not own say to whoever would write there."""
     profiles = {node: heads[node].profile for node in sorted(addresses)}
     return [
-        Fragment(_refusals(stored.value) if stored else Profile(), node=node, own=False)
+        Fragment(refused_at(stored.value) if stored else Profile(), node=node, own=False)
         for node, stored in profiles.items()
     ]
-
-
-def _refusals(said: Profile) -> Profile:
-    """That an address is dead, or wants nothing more; a grant is nobody else's."""
-    denied = refusals_of(said.consents.values())
-    return Profile(consents={record.key: record for record in denied}, suppressed=dict(said.suppressed))

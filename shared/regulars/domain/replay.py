@@ -11,7 +11,8 @@ happened.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -20,13 +21,13 @@ from regulars.domain.components import Neighbours, component
 from regulars.domain.customer import Customer, Fragment, customer_of
 from regulars.domain.engine import MERGE, SPLIT, step
 from regulars.domain.facts import Fact, link_fact, others_of, told_to_all
-from regulars.domain.identity import strongest
+from regulars.domain.identity import NodeKind, node_id, strongest
 from regulars.domain.instants import from_millis
 from regulars.domain.links import Links, says_more
 from regulars.domain.orders import OrderBook
-from regulars.domain.profile import Profile, fold, links_after
+from regulars.domain.profile import Profile, address_nodes, fold, links_after
 from regulars.domain.program import CompiledProgram
-from regulars.domain.refusals import refusals_of
+from regulars.domain.refusals import refused_at
 from regulars.domain.state import CustomerState, OutboxEntry, OutboxKind, revived, states_merged, tombstone
 
 MOST_AT_ONCE = 100
@@ -36,8 +37,8 @@ _ENTERED, _EXITED = "Segment Entered", "Segment Exited"
 
 
 class Move(NamedTuple):
-    """A customer entered a segment (1) or left it (-1); or was one with another member, so that there are fewer without
-    anybody's leaving (`merged`, -1 for each)."""
+    """A customer entered a segment (1) or left it (-1); or turned out to be one with other members, or to be parted from
+    them, so that there are fewer or more without anybody's coming or going (`merged`, by how many)."""
 
     at: datetime
     customer: str
@@ -49,6 +50,12 @@ class Move(NamedTuple):
 def as_received(fact: Fact) -> Fact:
     """A fact with the instant from which on it is taken to be known."""
     return replace(fact, received_at=fact.at, imported=False) if fact.imported else fact
+
+
+def addresses_of(fact: Fact) -> list[str]:
+    """The nodes of the addresses that a fact tells as traits: what is refused there matters to whoever has them."""
+    kinds = (("email", NodeKind.EMAIL), ("phone", NodeKind.PHONE))
+    return [node_id(kind, str(fact.traits[name])) for name, kind in kinds if name in fact.traits]
 
 
 @dataclass(slots=True)
@@ -256,13 +263,15 @@ class Replay:
         now: datetime,
         whole: str | None = None,
         customer: Customer | None = None,
-    ) -> Customer:
-        """One evaluation; without `customer` it is made of what is folded in, which must not hold the facts."""
+    ) -> Customer | None:
+        """One evaluation; None of somebody who is nobody (a blocked value) and never was anybody. Without `customer` it is made of what is folded in, which must not hold the facts."""
         facts = list(facts)
+        if root in self._program.identity.blocked and root not in self.states:
+            return None
         state, absorbed = self._state_of(root, members)
         if customer is None:
             customer = self._customer(root, members, {fact.id for fact in facts}, now)
-        self._tell_merged(root, absorbed, now)
+        self._tell_merged(root, state, absorbed, now)
         whole = whole or (MERGE if absorbed else None)
         customer, after = step(customer, state, facts, now=now, program=self._program, whole=whole)
         for entry in after.outbox:
@@ -270,7 +279,7 @@ class Replay:
         after.outbox, after.relay_by = [], None
         self.states[root] = after
         for name in absorbed:
-            self.states[name] = tombstone(self.states[name], root)
+            self.states[name] = tombstone(self.states[name], root, after.clock or now)
         return customer
 
     def _customer(self, root: str, members: frozenset[str], new: set[str], now: datetime) -> Customer:
@@ -283,17 +292,18 @@ class Replay:
             node.waiting = late
             fragments.append(Fragment(node.profile, node.book, name))
         fragments += [
-            Fragment(refusals_of(self._nodes[name].profile), node=name, own=False) for name in self._shared(members)
+            Fragment(refused_at(self._nodes[name].profile), node=name, own=False) for name in self._shared(members)
         ]
         return customer_of(root, fragments, program.terms, now=now)
 
     def _shared(self, members: frozenset[str]) -> list[str]:
-        """Addresses that the customer is linked to and that are not its own, as too many others have them."""
-        linked_to = {other for name in members for other in self._nodes[name].profile.links.known}
-        return sorted(name for name in linked_to - members if name[0] in "ep" and name in self._nodes)
+        """Addresses that the customer names and that are not its own, as too many others have them, or just claims."""
+        named = set[str]().union(*(address_nodes(self._nodes[name].profile) for name in members))
+        return sorted(name for name in named - members if name in self._nodes)
 
     def _state_of(self, root: str, members: frozenset[str]) -> tuple[CustomerState, list[str]]:
-        state = revived(self.states.get(root))
+        own = self.states.get(root)
+        state = revived(own, self._taken_over(own))
         absorbed = []
         for name in sorted(members - {root}):
             other = self.states.get(name)
@@ -302,17 +312,26 @@ class Replay:
                 absorbed.append(name)
         return state, absorbed
 
-    def _tell_merged(self, root: str, absorbed: Iterable[str], now: datetime) -> None:
-        """Of members that become one customer, one stays."""
-        counted: set[str] = set()
-        own = self.states.get(root)
-        if own is not None and own.merged_into is None:
-            counted |= own.memberships.keys()
-        for name in absorbed:
-            for segment in sorted(self.states[name].memberships):
-                if segment in counted:
-                    self._tell(Move(now, name, segment, -1, merged=True))
-                counted.add(segment)
+    def _taken_over(self, state: CustomerState | None) -> Iterator[CustomerState]:
+        """The states that have taken one over, one after the other."""
+        seen = set[str]()
+        while state is not None and (root := state.merged_into) is not None and root not in seen:
+            seen.add(root)
+            state = self.states.get(root)
+            if state is not None:
+                yield state
+
+    def _tell_merged(self, root: str, state: CustomerState, absorbed: Iterable[str], now: datetime) -> None:
+        """Of members that become one customer, one stays; who is parted goes on as a member, where it was one."""
+        counted = Counter[str]()
+        for name in (root, *absorbed):
+            known = self.states.get(name)
+            if known is not None and known.merged_into is None:
+                counted.update(known.memberships)
+        for segment in sorted(counted.keys() | state.memberships.keys()):
+            change = (segment in state.memberships) - counted[segment]
+            if change:
+                self._tell(Move(now, root, segment, change, merged=True))
 
     def _tell_entry(self, root: str, entry: OutboxEntry) -> None:
         if entry.kind is not OutboxKind.EVENT or entry.doc.get("name") not in (_ENTERED, _EXITED):

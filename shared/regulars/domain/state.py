@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -118,15 +118,25 @@ def tombstone(state: CustomerState, root: str, at: datetime) -> CustomerState:
     return left
 
 
-def revived(state: CustomerState | None, taken_over: Iterable[CustomerState] = ()) -> CustomerState:
+def taken_over(state: CustomerState | None, known: Callable[[str], CustomerState | None]) -> Iterator[CustomerState]:
+    """The states that have taken one over, one after the other, as far as they are `known`."""
+    seen = set[str]()
+    while state is not None and (root := state.merged_into) is not None and root not in seen:
+        seen.add(root)
+        state = known(root)
+        if state is not None:
+            yield state
+
+
+def revived(state: CustomerState | None, takers: Iterable[CustomerState] = ()) -> CustomerState:
     """Where a node that stands alone begins: as it is; or where it was taken over, as it was then, and with what the
-    states that have `taken_over` since have decided and sent since: it may have been about it."""
+    states of its `takers` since have decided and sent since: it may have been about it."""
     if state is None or state.merged_into is None:
         return state or CustomerState()
     result, since = replace(state.copied(), merged_into=None), state.clock
     if since is None:
         return result
-    for other in taken_over:
+    for other in takers:
         result.decided = {key: at for key, at in other.decided.items() if at >= since} | result.decided
         result.sends = _sends_of_both(result.sends, [sent for sent in other.sends if sent[0] >= since])
     return result

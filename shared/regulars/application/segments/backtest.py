@@ -20,7 +20,7 @@ from regulars.domain.facts import fact_of, others_of
 from regulars.domain.facts_doc import fact_from_doc, fact_to_doc
 from regulars.domain.instants import iso
 from regulars.domain.program import ChurnModel, Program
-from regulars.domain.replay import Move, Replay, as_received
+from regulars.domain.replay import Move, Replay, addresses_of, as_received
 from regulars.domain.rules.reads import segments_in
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class Range:
 
 @dataclass(slots=True)
 class Step:
-    """One step: who entered and left within it, members that became one with another (`merged`), the size at its
-    end."""
+    """One step: who entered and left within it, by how many fewer members there are as some turned out to be one
+    (`merged`), the size at its end."""
 
     ends: datetime
     entries: int = 0
@@ -157,7 +157,7 @@ class _Reader:
                 if fact is None or (fact := as_received(fact)).received_at >= self._end:
                     continue
                 self._spill.add(nodes[0], orjson.dumps(fact_to_doc(fact)))
-                for other in others_of(fact):
+                for other in (*others_of(fact), *addresses_of(fact)):
                     self.people.join(nodes[0], other)
             yield
 
@@ -204,9 +204,11 @@ class _Count:
             self.before += move.change
         elif number < len(self._steps):
             step = self._steps[number]
-            step.merged += move.merged
-            step.entries += move.change > 0
-            step.exits += move.change < 0 and not move.merged
+            if move.merged:
+                step.merged -= move.change
+            else:
+                step.entries += move.change > 0
+                step.exits += move.change < 0
 
     def steps(self) -> tuple[Step, ...]:
         """The steps with their sizes."""

@@ -13,6 +13,7 @@ from regulars.application.fragments import fragments_of
 from regulars.domain.components import partition
 from regulars.domain.customer import Customer, customer_of
 from regulars.domain.found import Found
+from regulars.domain.profile import address_nodes
 
 if TYPE_CHECKING:
     from regulars.domain.program import CompiledProgram, Program
@@ -55,10 +56,8 @@ def _person(  # noqa: PLR0917 - what a customer is made of
     program: CompiledProgram,
     now: datetime,
 ) -> Person:
-    near = (
-        addresses.intersection(other for node in nodes for other in heads[node].links.known) if addresses else addresses
-    )
-    fragments = fragments_of(nodes, near, heads)
+    named = set[str]().union(*(address_nodes(heads[node].fragment(node).profile) for node in nodes))
+    fragments = fragments_of(nodes, addresses & named, heads)
     customer = customer_of(root, fragments, program.terms, now=now)
     state = heads[root].state
     return Person(customer, nodes, state.value if state else None)
