@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from regulars.domain.components import Neighbours, component
 from regulars.domain.customer import Customer, Fragment, customer_of
-from regulars.domain.engine import MERGE, SPLIT, step
+from regulars.domain.engine import BULK, MERGE, SPLIT, step
 from regulars.domain.facts import Fact, link_fact, others_of, told_to_all
 from regulars.domain.identity import NodeKind, node_id, strongest
 from regulars.domain.instants import from_millis
@@ -37,8 +37,8 @@ _ENTERED, _EXITED = "Segment Entered", "Segment Exited"
 
 
 class Move(NamedTuple):
-    """A customer entered a segment (1) or left it (-1); or turned out to be one with other members, or to be parted from
-    them, so that there are fewer or more without anybody's coming or going (`merged`, by how many)."""
+    """A customer entered a segment (1) or left it (-1); or turned out to be one with other members, or to be parted
+    from them, so that there are fewer or more without anybody's coming or going (`merged`, by how many)."""
 
     at: datetime
     customer: str
@@ -95,23 +95,24 @@ class Replay:
         self._neighbours: dict[str, Neighbours] = {}
         self._members: dict[str, frozenset[str]] = {}
         self._live: dict[str, _Live] = {}
+        self._quiet = False
         self.states: dict[str, CustomerState] = {}
 
     def run(self, facts: Iterable[tuple[str, Fact]], until: datetime, *, since: datetime | None = None) -> None:
         """Take (home, fact) pairs, as `as_received` gives them, in whatever order; then let time pass up to `until`.
 
-        What came before `since` is taken as a whole: who is in a segment then is decided once, just before (a verdict
-        does not depend on earlier ones), which saves the decisions that nobody asks for.
+        What came before `since` is taken as a whole: who is in a segment is decided just before, and when people turn
+        out to be one (a verdict does not depend on earlier ones), which saves the decisions that nobody asks for.
         """
-        later = sorted(facts, key=lambda pair: (pair[1].received_at, pair[1].id))
-        if since is not None:
-            first = bisect_left(later, since, key=lambda pair: pair[1].received_at)
-            for home, fact in later[:first]:
-                self._learn(home, fact)
-            if first:
-                self._step_all(since - _MILLISECOND)
-            later = later[first:]
-        for home, fact in later:
+        ordered = sorted(facts, key=lambda pair: (pair[1].received_at, pair[1].id))
+        first = 0 if since is None else bisect_left(ordered, since, key=lambda pair: pair[1].received_at)
+        if since is not None and first:
+            self._quiet = True
+            for home, fact in ordered[:first]:
+                self._take(home, fact)
+            self._step_all(since - _MILLISECOND)
+            self._quiet = False
+        for home, fact in ordered[first:]:
             self._take(home, fact)
         for root in list(self._live):
             self._flush(root)
@@ -120,23 +121,13 @@ class Replay:
     def _step_all(self, now: datetime) -> None:
         """Bring every customer up to an instant."""
         for root in sorted({strongest(self._members_of(name)) for name in self._nodes}):
-            members = self._members_of(root)
-            live = self._live.get(root)
-            customer = live.customer if live and live.members == members else None
-            self._step(root, members, (), now=now, customer=customer)
+            self._bring_up(root, now)
 
-    def _learn(self, home: str, fact: Fact) -> None:
-        """Take a fact in without deciding anything."""
-        node = self._node(home)
-        told = self._news(node, home, fact)
-        if told is None:
-            return
-        for name, learnt in {home: fact, **told}.items():
-            self._node(name).waiting.append(learnt)
-            if told:
-                self._nodes[name].fold(self._program)
-                self._neighbours[name] = self._program.identity.neighbours(name, self._nodes[name].profile.links)
-                self._members.clear()
+    def _bring_up(self, root: str, now: datetime) -> None:
+        members = self._members_of(root)
+        live = self._live.get(root)
+        customer = live.customer if live and live.members == members else None
+        self._step(root, members, (), now=now, customer=customer, whole=BULK if self._quiet else None)
 
     def _news(self, node: _Node, home: str, fact: Fact) -> dict[str, Fact] | None:
         """What other nodes must learn of a fact; None of one that is known."""
@@ -155,8 +146,10 @@ class Replay:
         if told:
             self._join({home: fact, **told}, fact.received_at)
             return
-        live = self._live_of(home)
         node.waiting.append(fact)
+        if self._quiet:
+            return
+        live = self._live_of(home)
         if live.customer is None or live.queue or self._program.concerns(fact):
             live.queue.append(replace(fact, node=home) if fact.consents or fact.links else fact)
         if len(live.queue) >= MOST_AT_ONCE:
@@ -222,9 +215,15 @@ class Replay:
             self._flush(root)
         for root in sorted({strongest(self._members_of(name)) for name in concerned}):
             state = self.states.get(root)
-            if state is not None and state.flips_at is not None and state.flips_at <= now:
-                self._step(root, self._members_of(root), (), now=now)
+            due = state is not None and state.flips_at is not None and state.flips_at <= now
+            if due or (self._quiet and self._is_known(root)):
+                self._bring_up(root, now)
                 self._live.pop(root, None)
+
+    def _is_known(self, root: str) -> bool:
+        """Whether any fact was taken in about a customer."""
+        nodes = [self._nodes[name] for name in self._members_of(root)]
+        return any(node.ids or node.waiting or node.book.entries or node.profile.links for node in nodes)
 
     def _rewire(self, fresh: Mapping[str, Neighbours], concerned: Iterable[str]) -> set[str]:
         """Let links count from now on; who is parted from somebody by that, and whoever stays."""
@@ -264,7 +263,8 @@ class Replay:
         whole: str | None = None,
         customer: Customer | None = None,
     ) -> Customer | None:
-        """One evaluation; None of somebody who is nobody (a blocked value) and never was anybody. Without `customer` it is made of what is folded in, which must not hold the facts."""
+        """One evaluation; None of somebody who is nobody (a blocked value) and never was anybody. Without `customer` it
+        is made of what is folded in, which must not hold the facts."""
         facts = list(facts)
         if root in self._program.identity.blocked and root not in self.states:
             return None
@@ -327,7 +327,7 @@ class Replay:
         for name in (root, *absorbed):
             known = self.states.get(name)
             if known is not None and known.merged_into is None:
-                counted.update(known.memberships)
+                counted.update(known.memberships.keys())
         for segment in sorted(counted.keys() | state.memberships.keys()):
             change = (segment in state.memberships) - counted[segment]
             if change:
