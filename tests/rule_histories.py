@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from regulars.domain.customer import Customer, Fragment, Terms, customer_of
@@ -129,3 +130,32 @@ def _order(number: int, bought: Bought) -> Event:
         timestamp=bought.at, received_at=bought.at, name="Order Updated", user_id="somebody", trust=Trust.SIGNED,
         properties=order_document(number, bought),
     )  # fmt: skip
+
+
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+
+
+def span_of(text: str) -> timedelta:
+    """A duration as rules spell it."""
+    return int(text[:-1]) * _UNITS[text[-1]]
+
+
+def spans_in(data: Any) -> set[timedelta]:
+    """All durations that a rule says."""
+    if isinstance(data, dict):
+        return {span for part in data.values() for span in spans_in(part)}
+    if isinstance(data, list):
+        return {span for part in data for span in spans_in(part)}
+    return {span_of(data)} if isinstance(data, str) and re.fullmatch("[0-9]+[hdw]", data) else set()
+
+
+def edges(histories: Iterable[History], spans: Iterable[timedelta]) -> set[datetime]:
+    """The instants at which a verdict may turn: so long after, or before, whatever happened, and the days of it."""
+    day = timedelta(days=1)
+    starts = set()
+    for history in histories:
+        things: list[Did | Bought] = [*history.did, *history.bought]
+        starts |= {value for value in history.values.values() if isinstance(value, datetime)}
+        starts |= {at for thing in things for at in (thing.at, datetime.combine(thing.at.date(), time(), UTC))}
+    lengths = {sign * span for span in spans for sign in (1, -1)} | {span + day for span in spans} | {timedelta(0)}
+    return {start + length for start in starts for length in lengths}

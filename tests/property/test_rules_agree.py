@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,11 +17,13 @@ from regulars.adapters.population.snapshot import schema_of, table_of
 from regulars.domain.errors import BadInputError
 from regulars.domain.plan import plan_of_rules
 from regulars.domain.rules.compile import Setting
-from regulars.domain.rules.evaluate import Evaluator
+from regulars.domain.rules.evaluate import CompiledRule, Evaluator
 from regulars.domain.rules.sql import Asked
 from regulars.domain.rules.tree import parse_rule
-from tests.rule_histories import Data, History
-from tests.rule_strategies import CONTEXT, PARAMETERS, combined, histories, later, plain_leaves, rules
+from tests.rule_edges import EDGE_RULES, RICH
+from tests.rule_histories import Data, History, edges, spans_in
+from tests.rule_samples import DAY, NOON, TICK
+from tests.rule_strategies import CONTEXT, PARAMETERS, combined, histories, plain_leaves, rules
 
 zones = st.sampled_from([UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York"), ZoneInfo("Asia/Kolkata")])
 
@@ -56,7 +58,7 @@ simple = combined(plain_leaves, most=2)
 
 
 @settings(
-    max_examples=60, phases=[Phase.explicit, Phase.generate], deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=50, phases=[Phase.explicit, Phase.generate], deadline=None, suppress_health_check=list(HealthCheck)
 )
 @given(
     st.tuples(simple, simple),
@@ -64,7 +66,7 @@ simple = combined(plain_leaves, most=2)
     simple.map(lambda rule: {"any": [{"segment": "base"}, rule]}),
     st.lists(rules, min_size=3, max_size=6),
     st.lists(histories, min_size=2, max_size=4, unique_by=lambda history: history.root),
-    later,
+    st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 1)), min_size=5, max_size=5),
     zones,
 )
 def test_everybody_is_told_what_each_is_told(  # noqa: PLR0917 - what is drawn
@@ -74,7 +76,7 @@ def test_everybody_is_told_what_each_is_told(  # noqa: PLR0917 - what is drawn
     further: Data,
     others: list[Data],
     people: list[History],
-    now: datetime,
+    picks: list[tuple[int, int]],
     zone: tzinfo,
 ) -> None:
     questions = asked(bands, base, further, others, zone)
@@ -82,15 +84,32 @@ def test_everybody_is_told_what_each_is_told(  # noqa: PLR0917 - what is drawn
         churn_bands=questions.bands, segments=questions.segments, conditions={}, setting=questions.setting
     )
     plan = plan_of_rules(questions.rules())
-    views = [history.view(plan, now, zone) for history in people]
+    views = [history.view(plan, NOON, zone) for history in people]
     columns = questions.layout()
     table = table_of(views, columns, schema_of(columns))
-    found = {
-        root: (band, members) for root, band, members in evaluate_table(table, questions, now, connection=connection)
-    }
-    for view in views:
-        one = evaluator.evaluate(view, now)
-        band, members = found[view.root]
-        assert band == one.churn_band
-        for name, rule in questions.segments:
-            assert (name in members) is (name in one.memberships), (name, rule)
+    moments = sorted(edges(people, spans_in([*bands, base, further, *others])))
+    for pick, ticks in picks:
+        then = max(moments[pick % len(moments)] - ticks * TICK, NOON) if moments else NOON
+        rows = evaluate_table(table, questions, then, connection=connection)
+        for (root, band, members), view in zip(rows, views, strict=True):
+            one = evaluator.evaluate(view, then)
+            assert (root, band) == (view.root, one.churn_band), then
+            for name, rule in questions.segments:
+                assert (name in members) is (name in one.memberships), (name, rule, then)
+
+
+def test_at_every_edge_of_a_rich_history(connection: duckdb.DuckDBPyConnection) -> None:
+    rules_by_name = {f"s{number}": parse_rule(data, context=CONTEXT) for number, data in enumerate(EDGE_RULES)}
+    questions = Asked((), tuple(rules_by_name.items()), Setting(zone=ZoneInfo("Europe/Berlin")))
+    view = RICH.view(plan_of_rules(questions.rules()), NOON, questions.setting.zone)
+    columns = questions.layout()
+    table = table_of([view], columns, schema_of(columns))
+    single = {name: CompiledRule(rule, questions.setting) for name, rule in rules_by_name.items()}
+    turned = {(name, rule.verdict(view, NOON)) for name, rule in single.items()}
+    for edge in sorted(edges([RICH], spans_in(EDGE_RULES))):
+        for then in (edge - TICK, edge):
+            if NOON <= then < NOON + 9 * DAY:
+                ((_, _, members),) = evaluate_table(table, questions, then, connection=connection)
+                assert members == {name for name, rule in single.items() if rule.verdict(view, then)}, then
+                turned |= {(name, name in members) for name in single}
+    assert len(turned) > 1.5 * len(single)  # most of them turn
