@@ -60,14 +60,15 @@ def dev(port: int) -> None:
 
     parameters = {"PublicUrl": f"http://localhost:{port}", "ShopUrl": f"http://localhost:{port}"}
     with LocalCloud(start=datetime.now(UTC), ticking=True, parameters=parameters) as cloud:
+        # Before anything runs: what functions print, while they run, goes into their log.
+        click.echo(f"Operators' token for http://localhost:{port}/v1/admin/segments, good for twelve hours:")
+        click.echo(f"  Authorization: Bearer {cloud.operator_token()}")
         try:
             server = cloud.serve(port, site=DevSite(cloud))
         except OSError as error:
             raise click.ClickException(f"cannot listen on port {port}: {error.strerror}") from error
         with server:
             click.echo(f"The demo shop is on http://localhost:{port} (stop with Ctrl+C)")
-            click.echo(f"Operators' token for http://localhost:{port}/v1/admin/segments, good for twelve hours:")
-            click.echo(f"  Authorization: Bearer {cloud.operator_token()}")
             try:
                 server.wait()
             except KeyboardInterrupt:

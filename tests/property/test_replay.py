@@ -51,14 +51,14 @@ def replayed(events: list[Event], *, since: datetime | None = None) -> list[Move
     return moves
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(distinct_events)
 def test_a_replay_decides_what_the_live_run_decided(some: list[Event]) -> None:
     """Customers merge and are split on the way, orders come late, consents lapse."""
     assert sorted(move[:4] for move in replayed(some) if not move.merged) == lived(some)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 @given(distinct_events, st.integers(0, 60))
 def test_where_it_begins_to_decide_does_not_matter(some: list[Event], day: int) -> None:
     """Who is in which segment then, and what changes from then on."""
