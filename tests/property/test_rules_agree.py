@@ -58,7 +58,7 @@ simple = combined(plain_leaves, most=2)
 
 
 @settings(
-    max_examples=50, phases=[Phase.explicit, Phase.generate], deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=30, phases=[Phase.explicit, Phase.generate], deadline=None, suppress_health_check=list(HealthCheck)
 )
 @given(
     st.tuples(simple, simple),

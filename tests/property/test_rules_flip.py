@@ -42,7 +42,7 @@ _dates = st.fixed_dictionaries({"field": st.sampled_from(["traits.renews_on", "s
 )
 leaves = st.one_of(order_leaves, event_leaves, sequences(), _dates)
 OFTEN = settings(
-    max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+    max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
 )
 
 
