@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from regulars.domain.components import partition
-from regulars.domain.customer import Customer, Fragment, customer_of
+from regulars.application.segments.population import Person, everybody
 from regulars.domain.customer_scores import seen_days
 from regulars.domain.parameters import parameter_value
 from regulars.domain.state import CustomerState
@@ -24,12 +23,11 @@ from regulars.ports import QueueMessage
 if TYPE_CHECKING:
     from regulars.domain.program import CompiledProgram
     from regulars.domain.scores.model import NightlyFit
-    from regulars.domain.stored import Head
     from regulars.ports import Clock, CustomerStore, ProgramStore, Queue
 
-Person = tuple[Sequence[tuple[datetime, int]], Iterable[int]]
+History = tuple[Sequence[tuple[datetime, int]], Iterable[int]]
 """Somebody's orders that count, (placed_at, net minor units), oldest first, and the UTC days they were seen on."""
-Fit = Callable[[Iterable[Person], datetime], "NightlyFit"]
+Fit = Callable[[Iterable[History], datetime], "NightlyFit"]
 """Fits the models of the scores to everybody; what cannot be fitted is absent, with its reason."""
 SETTLED = timedelta(minutes=5)
 """After this long every evaluation is under new parameters: each is shorter, and keeps them for a minute."""
@@ -55,10 +53,10 @@ def refresh(*, store: CustomerStore, programs: ProgramStore, fit: Fit, clock: Cl
     current = program.parameters
     measures: list[dict[str, int]] = []
 
-    def people() -> Iterator[Person]:
-        for customer, _ in everybody(store, program.compiled, now):
-            measures.append(program.compiled.measures(customer, now))
-            yield customer.orders(), seen_days(customer)
+    def people() -> Iterator[History]:
+        for person in everybody(store, program.compiled, now):
+            measures.append(program.compiled.measures(person.customer, now))
+            yield person.customer.orders(), seen_days(person.customer)
 
     scores = fit(people(), now).model
     values = {
@@ -84,10 +82,10 @@ def announce(*, store: CustomerStore, programs: ProgramStore, due: Queue, clock:
     if current.program != program.version or current.announced == current.program or not settled:
         return RefreshReport(0, current.version, 0)
     looked_at, affected = 0, []
-    for customer, state in everybody(store, program.compiled, now):
+    for person in everybody(store, program.compiled, now):
         looked_at += 1
-        if _is_moved(customer, state, program.compiled, now):
-            affected.append(customer.root)
+        if _is_moved(person, program.compiled, now):
+            affected.append(person.customer.root)
     messages = [
         QueueMessage(orjson.dumps({"v": 1, "node": root, "parameters": current.version}).decode()) for root in affected
     ]
@@ -98,32 +96,10 @@ def announce(*, store: CustomerStore, programs: ProgramStore, due: Queue, clock:
     return RefreshReport(looked_at, done.version, len(affected))
 
 
-def _is_moved(customer: Customer, state: CustomerState, program: CompiledProgram, now: datetime) -> bool:
+def _is_moved(person: Person, program: CompiledProgram, now: datetime) -> bool:
     """Whether the program says something else of a customer than the state, or will do so before it is looked at."""
-    verdict = program.evaluate(customer, now)
+    verdict, state = program.evaluate(person.customer, now), person.state or CustomerState()
     told = {name for name in state.memberships if name not in program.waiting}
     if verdict.churn_band != state.churn_band or verdict.memberships != told:
         return True
     return verdict.next_flip is not None and (state.flips_at is None or verdict.next_flip < state.flips_at)
-
-
-def everybody(
-    store: CustomerStore, program: CompiledProgram, now: datetime
-) -> Iterator[tuple[Customer, CustomerState]]:
-    """Every customer with its state. Nodes without links, which are most, are customers by themselves and are not kept;
-    the others are put together once all are read."""
-    linked: dict[str, Head] = {}
-
-    def made(root: str, fragments: list[Fragment], head: Head) -> tuple[Customer, CustomerState]:
-        customer = customer_of(root, fragments, program.terms, now=now)
-        return customer, head.state.value if head.state else CustomerState()
-
-    for node, head in store.scan():
-        fragment = head.fragment(node)
-        if fragment.profile.links:
-            linked[node] = head
-        else:
-            yield made(node, [fragment], head)
-    links = {node: head.fragment(node).profile.links for node, head in linked.items()}
-    for root, members in partition(links, program.identity).items():
-        yield made(root, [linked[member].fragment(member) for member in sorted(members)], linked[root])

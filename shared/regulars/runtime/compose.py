@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from regulars.application.intake import Intake
     from regulars.application.receive_orders import ReceiveOrders
     from regulars.application.record_feedback import FeedbackReport
-    from regulars.application.refresh import Person, RefreshReport
+    from regulars.application.refresh import History, RefreshReport
     from regulars.application.replay_bad import ReplayReport
     from regulars.application.send_messages import SendMessages
     from regulars.application.survey_page import SurveyPage
@@ -184,7 +184,7 @@ def refresh() -> tuple[Callable[[], RefreshReport], Callable[[], RefreshReport]]
     from regulars.adapters.system import SystemClock
     from regulars.application import refresh as use_cases
 
-    def fit(people: Iterable[Person], now: datetime) -> NightlyFit:
+    def fit(people: Iterable[History], now: datetime) -> NightlyFit:
         """Loads what it needs when it is called: `announce` does not."""
         from regulars.adapters.fitting_scores import fit_people
 
