@@ -129,9 +129,9 @@ def _compared(
             connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
             times[name].append(time.perf_counter() - started)
     for one, other in (("ours", "lists"), ("lists", "ours"), ("ours", "rows"), ("rows", "ours")):
-        left = connection.execute(f"SELECT count(*) FROM (FROM {one} EXCEPT FROM {other})").fetchone()  # noqa: S608
-        if left != (0,):
-            raise RuntimeError(f"{left} customers are in other segments by {one} than by {other}")
+        left = connection.execute(f"SELECT count(*) FROM (FROM {one} EXCEPT FROM {other})").fetchall()  # noqa: S608
+        if left != [(0,)]:
+            raise RuntimeError(f"{left[0][0]} customers are in other segments by {one} than by {other}")
     verdicts = evaluate_population(snapshot, program, NOW, connection=connection)
     members = sum(verdicts.column(name).to_numpy().sum() for name in verdicts.column_names if "segment." in name)
     return {name: statistics.median(taken) for name, taken in times.items()}, int(members)
