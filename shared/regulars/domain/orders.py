@@ -178,12 +178,18 @@ def orders_to_doc(book: OrderBook) -> dict[str, Any]:
     """The JSON document of a book, keys sorted so that equal books are equal bytes. Categories, which repeat, are
     numbers of a list under the key that no order has."""
     names = sorted({name for entry in book.entries.values() for name in entry.categories})
+    if not names:
+        return {key: entry_to_doc(book.entries[key]) for key in sorted(book.entries)}
     numbers = {name: number for number, name in enumerate(names)}
-    doc: dict[str, Any] = {}
+    doc: dict[str, Any] = {_NAMES: names}
     for key in sorted(book.entries):
-        entry = entry_to_doc(book.entries[key])
-        doc[key] = [*entry[: _PLAIN + 1], *(numbers[name] for name in entry[_PLAIN + 1 :])]
-    return {_NAMES: names, **doc} if names else doc
+        entry = book.entries[key]
+        written = doc[key] = [entry[0], to_millis(entry[1]), *entry[2:6], int(entry[6]), entry[7]]
+        if entry.categories:
+            written += entry.marks, *[numbers[name] for name in entry.categories]
+        elif entry.marks:
+            written.append(entry.marks)
+    return doc
 
 
 def orders_from_doc(doc: dict[str, Any]) -> OrderBook:
@@ -191,10 +197,13 @@ def orders_from_doc(doc: dict[str, Any]) -> OrderBook:
     names = doc.get(_NAMES)
     if names is None:
         return OrderBook({key: entry_from_doc(entry) for key, entry in doc.items()})
-    return OrderBook(
-        {
-            key: entry_from_doc([*entry[: _PLAIN + 1], *(names[number] for number in entry[_PLAIN + 1 :])])
-            for key, entry in doc.items()
-            if key != _NAMES
-        }
-    )
+    entries = {}
+    for key, entry in doc.items():
+        if key == _NAMES:
+            continue
+        told = len(entry) > _PLAIN
+        entries[key] = OrderEntry(  # in order of declaration: every write of an order reads them all
+            entry[0], from_millis(entry[1]), entry[2], entry[3], entry[4], entry[5], bool(entry[6]), entry[7],
+            entry[8] if told else "", tuple([names[number] for number in entry[9:]]) if told else (),
+        )  # fmt: skip
+    return OrderBook(entries)
