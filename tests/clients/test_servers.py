@@ -13,7 +13,7 @@ import pytest
 from infra.clients import INSTALLED, node
 from infra.local.customers import Customers
 from tests.clients.collector import FAULTS, Clients, cloud_for, key_of
-from tests.clients.story import CART, EMAIL_NODE, USER_NODE, counted, customer_of, shopping
+from tests.clients.story import EMAIL_NODE, USER_NODE, counted, customer_of, profile_by, profile_of
 
 DRIVERS = Path(__file__).parent / "drivers"
 PYTHON = ("segment-python", "rudder-python", "snowplow-python", "snowplow-python-get")
@@ -68,10 +68,10 @@ def test_each_bad_answer_was_met_and_outlived(clients: Clients, client: str) -> 
 
 
 @pytest.mark.parametrize("client", STORED)
-def test_it_is_the_same_shopper_with_the_same_cart(clients: Clients, client: str) -> None:
+def test_it_is_the_same_shopper_with_the_same_profile(clients: Clients, client: str) -> None:
     events = clients.stored(client)
     assert customer_of(events) == {USER_NODE, EMAIL_NODE}
-    assert shopping(events) == {"counts": {"Product Viewed": 1, "Product Added": 1}, "cart": CART}
+    assert profile_of(events) == profile_by(client)
 
 
 def test_nothing_that_they_sent_was_bad(clients: Clients) -> None:
