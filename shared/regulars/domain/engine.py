@@ -78,10 +78,11 @@ def _ran(  # noqa: PLR0917 - the arguments of `step`
     whole: str | None,
 ) -> _Run:
     run = _Run(customer, state.copied(), program)
-    known = state.program_version
-    if whole not in _SILENT and known is not None and not program.has_the_rules_of(known):
+    if whole in _SILENT:
+        run.state.known_rules = program.known_rules
+    elif state.known_rules != program.known_rules:
         # First, so that nothing which happens now is taken for the cause of what the new rules say of before.
-        run.decide(run.clock(facts[0].received_at if facts else now), NEW_RULES)
+        run.adopt(run.clock(facts[0].received_at if facts else now))
     if whole:
         run.decide(run.clock(now), whole)
     if len(facts) > MAX_STEPPED:
@@ -165,6 +166,17 @@ class _Run:
         flips = [verdict.next_flip, customer.next_consent_expiry()]
         flips += [pending.decide_at for pending in state.pending.values()]
         state.flips_at = min([instant for instant in flips if instant is not None], default=None)
+
+    def adopt(self, now: datetime) -> None:
+        """Take in the segments whose rules are new to this customer, silently; everything else is decided as ever."""
+        state, program = self.state, self.program
+        if state.known_rules:
+            new = program.new_to(state.known_rules)
+            customer = self.folded()
+            customer.now = now
+            members = program.evaluate(customer, now).memberships & new
+            self.move(frozenset(state.memberships.keys() - new) | members, now, NEW_RULES)
+        state.known_rules = program.known_rules
 
     def move(self, members: frozenset[str], now: datetime, trigger: str) -> None:
         """Exits, then entries, each told to the log with its reason; an entry starts the campaigns of its segment."""

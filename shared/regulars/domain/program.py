@@ -40,6 +40,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 """Names go into keys, metrics and file names: small letters, digits and underscores."""
 Text = Annotated[str, Field(max_length=500)]
 NO_WAIT = timedelta(0)
+_MARK = 6
 
 
 def _wait(raw: Any) -> timedelta:
@@ -196,6 +197,12 @@ def _digest(text: str, digits: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:digits]
 
 
+def _marks_of(program: Program) -> dict[str, str]:
+    """A few characters for each segment's rule that does not wait: another mark for another rule."""
+    rules = {segment.name: segment.rule for segment in program.segments if segment.name not in program.waiting}
+    return {name: _digest(f"{name} {rule!r}", _MARK) for name, rule in rules.items()}
+
+
 def _by_name(items: Iterable[Segment]) -> dict[str, Segment]:
     return {item.name: item for item in items}
 
@@ -228,6 +235,8 @@ class CompiledProgram:
         self.plan = program.plan
         self.identity = program.identity
         self.waiting = program.waiting
+        self._marks = _marks_of(program)
+        self.known_rules = "".join(sorted(self._marks.values()))
         self._segments = _by_name(program.segments)
         self._concern = Concern(
             [*(segment.rule for segment in program.segments), *(band.rule for band in program.churn.bands)]
@@ -249,9 +258,12 @@ class CompiledProgram:
             setting=self.setting,
         )
 
-    def has_the_rules_of(self, version: str) -> bool:
-        """Whether a program of that version decides by the same rules, though perhaps by other values."""
-        return version.startswith(self.program.rules_version)
+    def new_to(self, known: str) -> frozenset[str]:
+        """The segments whose rules are not among the marks that a customer was decided by."""
+        if known == self.known_rules:
+            return frozenset()
+        marks = {known[start : start + _MARK] for start in range(0, len(known), _MARK)}
+        return frozenset(name for name, mark in self._marks.items() if mark not in marks)
 
     def concerns(self, fact: Fact) -> bool:
         """Whether a fact can change a band, a membership or their next flip. False: it only needs to be folded."""

@@ -56,7 +56,8 @@ class CustomerState:
     nothing new happening; `relay_by` is when the outbox is looked after if the stream lost it; `decided` maps
     occasions (messaging.occasion_of) to when they were decided (newest MAX_DECIDED); `sends` lists (instant, channel)
     of decided sends as far back as the frequency cap looks; `evaluated` maps `node:PROFILE|ORDERS` to the item version
-    taken in; `merged_into` names the root that took this state over.
+    taken in; `merged_into` names the root that took this state over. `known_rules`: the marks of the segments' rules
+    that it was decided by (CompiledProgram.known_rules).
     """
 
     clock: datetime | None = None
@@ -71,6 +72,7 @@ class CustomerState:
     relay_by: datetime | None = None
     program_version: str | None = None
     merged_into: str | None = None
+    known_rules: str = ""
 
     @property
     def next_due(self) -> datetime | None:
@@ -92,6 +94,7 @@ class CustomerState:
             self.relay_by,
             self.program_version,
             self.merged_into,
+            self.known_rules,
         )
 
     def differs_from(self, stored: CustomerState) -> bool:
@@ -107,6 +110,7 @@ class CustomerState:
             or self.decided != stored.decided
             or self.outbox != stored.outbox
             or self.merged_into != stored.merged_into
+            or self.known_rules != stored.known_rules
         )
 
 
@@ -161,6 +165,7 @@ def states_merged(one: CustomerState, other: CustomerState) -> CustomerState:
     result = one.copied()
     result.churn_band = one.churn_band or other.churn_band
     result.program_version = one.program_version or other.program_version
+    result.known_rules = one.known_rules or other.known_rules
     result.flips_at = _earlier(one.flips_at, other.flips_at)
     result.relay_by = _earlier(one.relay_by, other.relay_by)
     for name, membership in other.memberships.items():
@@ -195,8 +200,8 @@ def state_to_doc(state: CustomerState) -> dict[str, Any]:
     for name in ("clock", "flips_at", "relay_by"):
         if (instant := getattr(state, name)) is not None:
             doc[name] = to_millis(instant)
-    for name in ("churn_band", "program_version", "merged_into"):
-        if (text := getattr(state, name)) is not None:
+    for name in ("churn_band", "program_version", "merged_into", "known_rules"):
+        if text := getattr(state, name):
             doc[name] = text
     parts: dict[str, Any] = {
         "memberships": {name: _membership_to_doc(known) for name, known in state.memberships.items()},
@@ -236,4 +241,5 @@ def state_from_doc(doc: Mapping[str, Any]) -> CustomerState:
         relay_by=from_millis(doc["relay_by"]) if "relay_by" in doc else None,
         program_version=doc.get("program_version"),
         merged_into=doc.get("merged_into"),
+        known_rules=doc.get("known_rules", ""),
     )
