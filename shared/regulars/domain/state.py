@@ -110,7 +110,7 @@ class CustomerState:
             or self.decided != stored.decided
             or self.outbox != stored.outbox
             or self.merged_into != stored.merged_into
-            or (stored.known_rules != "" and self.known_rules != stored.known_rules)
+            or stored.known_rules not in ("", self.known_rules)
         )
 
 
