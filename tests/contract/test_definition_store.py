@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from regulars.adapters.aws.definitions import IN_FORCE_KEY, S3DefinitionStore
 from regulars.adapters.aws.program import MAX_AGE, S3ProgramStore
@@ -36,32 +33,23 @@ def definition(version: int = 1, name: str = "vip", amount: str = "99.90") -> De
 
 
 @pytest.fixture
-def client() -> Iterator[Any]:
-    """An S3 client with an empty bucket named `lake`."""
-    with mock_aws():
-        s3: Any = boto3.client("s3", region_name="us-east-1")
-        s3.create_bucket(Bucket="lake")
-        yield s3
-
-
-@pytest.fixture
 def clock() -> FixedClock:
     return FixedClock(NOON)
 
 
 @pytest.fixture(params=["memory", "s3"])
-def store(request: pytest.FixtureRequest, client: Any) -> DefinitionStore:
+def store(request: pytest.FixtureRequest, lake: Any) -> DefinitionStore:
     """An empty store."""
-    return MemoryDefinitionStore() if request.param == "memory" else S3DefinitionStore(client, "lake")
+    return MemoryDefinitionStore() if request.param == "memory" else S3DefinitionStore(lake, "lake")
 
 
 @pytest.fixture
-def programs(store: DefinitionStore, client: Any, clock: FixedClock, tmp_path: Path) -> ProgramStore:
+def programs(store: DefinitionStore, lake: Any, clock: FixedClock, tmp_path: Path) -> ProgramStore:
     """The program of FILES with the store's definitions."""
     if isinstance(store, MemoryDefinitionStore):
         return MemoryProgramStore(load_program(FILES), FILES, store)
     (tmp_path / "program.yaml").write_text(TEXT)
-    return S3ProgramStore(client, "lake", tmp_path, clock=clock)
+    return S3ProgramStore(lake, "lake", tmp_path, clock=clock)
 
 
 def test_nothing_is_in_force_before_anything_was_put(store: DefinitionStore) -> None:
@@ -127,11 +115,11 @@ def test_who_is_told_of_definitions_decides_by_them(store: DefinitionStore, prog
     assert "vip" in {segment.name for segment in programs.current(definitions_version=1).segments}
 
 
-def test_a_container_follows_within_the_maximum_age(client: Any, clock: FixedClock, tmp_path: Path) -> None:
+def test_a_container_follows_within_the_maximum_age(lake: Any, clock: FixedClock, tmp_path: Path) -> None:
     (tmp_path / "program.yaml").write_text(TEXT)
-    follower = S3ProgramStore(client, "lake", tmp_path, clock=clock)
+    follower = S3ProgramStore(lake, "lake", tmp_path, clock=clock)
     follower.current()
-    S3DefinitionStore(client, "lake").put_in_force(DefinitionSet().having(definition()))
+    S3DefinitionStore(lake, "lake").put_in_force(DefinitionSet().having(definition()))
     clock.instant = NOON + MAX_AGE - timedelta(seconds=1)
     assert len(follower.current().segments) == 1
     clock.instant = NOON + MAX_AGE
@@ -147,17 +135,17 @@ def test_files_that_take_a_definitions_name_are_an_error_not_a_choice(
     assert raised.value.code == "name_taken"
 
 
-def test_an_object_that_holds_no_set_is_an_error_not_an_empty_one(client: Any) -> None:
-    client.put_object(Bucket="lake", Key=IN_FORCE_KEY, Body=b'{"v": 1}')
+def test_an_object_that_holds_no_set_is_an_error_not_an_empty_one(lake: Any) -> None:
+    lake.put_object(Bucket="lake", Key=IN_FORCE_KEY, Body=b'{"v": 1}')
     with pytest.raises(PermanentError, match=r"in-force\.json"):
-        S3DefinitionStore(client, "lake").in_force()
+        S3DefinitionStore(lake, "lake").in_force()
 
 
-def test_a_refresh_notes_the_rules_that_history_names(client: Any, clock: FixedClock, tmp_path: Path) -> None:
+def test_a_refresh_notes_the_rules_that_history_names(lake: Any, clock: FixedClock, tmp_path: Path) -> None:
     (tmp_path / "program.yaml").write_text(TEXT)
-    programs = S3ProgramStore(client, "lake", tmp_path, clock=clock)
+    programs = S3ProgramStore(lake, "lake", tmp_path, clock=clock)
     version = programs.current().rules_version
     programs.publish(ProgramParameters(1, NOON, {}))
-    assert S3DefinitionStore(client, "lake").noted_rules(version) == {
+    assert S3DefinitionStore(lake, "lake").noted_rules(version) == {
         "buyer": {"rule": {"count": "orders", "at_least": 1}}
     }

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from regulars.adapters.aws.lake import S3EventLog
 from regulars.adapters.memory.lake import MemoryEventLog
 from regulars.domain.errors import PermanentError
 from tests.lake_samples import NOON, a_bad_row, an_event
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 Log = MemoryEventLog | S3EventLog
 YESTERDAY = NOON - timedelta(days=1)
 
 
 @pytest.fixture(params=["memory", "s3"])
-def log(request: pytest.FixtureRequest) -> Iterator[Log]:
+def log(request: pytest.FixtureRequest, lake: Any) -> Log:
     """An empty log."""
-    if request.param == "memory":
-        yield MemoryEventLog()
-        return
-    with mock_aws():
-        client: Any = boto3.client("s3", region_name="us-east-1")
-        client.create_bucket(Bucket="lake")
-        yield S3EventLog(client, "lake")
+    return MemoryEventLog() if request.param == "memory" else S3EventLog(lake, "lake")
 
 
 def test_what_is_appended_is_read_back_in_order_of_receipt(log: Log) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from regulars.adapters.aws.program import MAX_AGE, PARAMETERS_KEY, S3ProgramStore
 from regulars.adapters.memory.program import MemoryProgramStore
@@ -53,15 +51,6 @@ def clock() -> FixedClock:
 
 
 @pytest.fixture
-def client() -> Iterator[Any]:
-    """An S3 client with an empty bucket named `lake`."""
-    with mock_aws():
-        s3: Any = boto3.client("s3", region_name="us-east-1")
-        s3.create_bucket(Bucket="lake")
-        yield s3
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with one program file."""
     (tmp_path / "program.yaml").write_text(TEXT)
@@ -69,9 +58,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def another(client: Any, folder: Path, clock: FixedClock) -> Callable[[], S3ProgramStore]:
+def another(lake: Any, folder: Path, clock: FixedClock) -> Callable[[], S3ProgramStore]:
     """Makes stores on the same bucket, as other containers have."""
-    return lambda: S3ProgramStore(client, "lake", folder, clock=clock)
+    return lambda: S3ProgramStore(lake, "lake", folder, clock=clock)
 
 
 @pytest.fixture(params=["memory", "s3"])
@@ -129,24 +118,24 @@ def test_who_is_told_of_a_refresh_decides_by_it(another: Callable[[], S3ProgramS
 
 
 def test_of_two_refreshes_at_once_the_newer_wins_whoever_writes_last(
-    another: Callable[[], S3ProgramStore], client: Any, folder: Path, clock: FixedClock
+    another: Callable[[], S3ProgramStore], lake: Any, folder: Path, clock: FixedClock
 ) -> None:
-    overtaken = OvertakenClient(client, lambda: another().publish(parameters(9, 90_000)))
+    overtaken = OvertakenClient(lake, lambda: another().publish(parameters(9, 90_000)))
     S3ProgramStore(overtaken, "lake", folder, clock=clock).publish(parameters(8, 80_000))
     assert another().current().parameters == parameters(9, 90_000)
 
 
 def test_an_object_that_holds_no_parameters_is_an_error_not_a_default(
-    another: Callable[[], S3ProgramStore], client: Any
+    another: Callable[[], S3ProgramStore], lake: Any
 ) -> None:
-    client.put_object(Bucket="lake", Key=PARAMETERS_KEY, Body=b'{"version": 3}')
+    lake.put_object(Bucket="lake", Key=PARAMETERS_KEY, Body=b'{"version": 3}')
     with pytest.raises(PermanentError, match=r"program/parameters\.json"):
         another().current()
 
 
-def test_a_bucket_that_is_not_there_is_an_error_not_a_default(client: Any, folder: Path, clock: FixedClock) -> None:
+def test_a_bucket_that_is_not_there_is_an_error_not_a_default(lake: Any, folder: Path, clock: FixedClock) -> None:
     with pytest.raises(PermanentError, match="NoSuchBucket"):
-        S3ProgramStore(client, "elsewhere", folder, clock=clock).current()
+        S3ProgramStore(lake, "elsewhere", folder, clock=clock).current()
 
 
 @pytest.mark.parametrize(
@@ -161,18 +150,18 @@ def test_a_bucket_that_is_not_there_is_an_error_not_a_default(client: Any, folde
     ],
 )
 def test_files_that_are_no_program_stop_the_start(
-    client: Any, tmp_path: Path, clock: FixedClock, text: str, problem: str
+    lake: Any, tmp_path: Path, clock: FixedClock, text: str, problem: str
 ) -> None:
     (tmp_path / "program.yaml").write_text(text)
     with pytest.raises(BadInputError) as raised:
-        S3ProgramStore(client, "lake", tmp_path, clock=clock)
+        S3ProgramStore(lake, "lake", tmp_path, clock=clock)
     assert raised.value.code == "bad_program"
     assert problem in raised.value.detail
 
 
-def test_a_folder_without_files_stops_the_start(client: Any, tmp_path: Path, clock: FixedClock) -> None:
+def test_a_folder_without_files_stops_the_start(lake: Any, tmp_path: Path, clock: FixedClock) -> None:
     with pytest.raises(BadInputError, match=r"no \*\.yaml files"):
-        S3ProgramStore(client, "lake", tmp_path, clock=clock)
+        S3ProgramStore(lake, "lake", tmp_path, clock=clock)
 
 
 def test_decimal_numbers_are_read_exactly() -> None:

@@ -4,35 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from regulars.adapters.aws.quality import S3Quality
 from regulars.adapters.memory.quality import MemoryQuality
 from regulars.domain.errors import PermanentError
 from regulars.domain.quality import Anomaly, DayQuality, Series
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 Store = MemoryQuality | S3Quality
 DAY = date(2026, 11, 22)
 
 
 @pytest.fixture(params=["memory", "s3"])
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+def store(request: pytest.FixtureRequest, lake: Any) -> Store:
     """An empty store."""
     if request.param == "memory":
-        yield MemoryQuality()
-        return
-    with mock_aws():
-        client: Any = boto3.client("s3", region_name="us-east-1")
-        client.create_bucket(Bucket="lake")
-        client.put_object(Bucket="lake", Key="events/date=2026-11-22/x.parquet", Body=b"")
-        yield S3Quality(client, "lake")
+        return MemoryQuality()
+    lake.put_object(Bucket="lake", Key="events/date=2026-11-22/x.parquet", Body=b"")
+    return S3Quality(lake, "lake")
 
 
 def a_day(day: date = DAY, events: int = 3) -> DayQuality:
@@ -60,10 +51,7 @@ def test_a_day_that_is_measured_again_is_replaced(store: Store) -> None:
     assert store.qualities(DAY, DAY)[DAY].events == 4
 
 
-def test_an_object_that_is_no_days_figures_is_an_error() -> None:
-    with mock_aws():
-        client: Any = boto3.client("s3", region_name="us-east-1")
-        client.create_bucket(Bucket="lake")
-        client.put_object(Bucket="lake", Key="quality/date=2026-11-22.json", Body=b"{}")
-        with pytest.raises(PermanentError):
-            S3Quality(client, "lake").qualities(DAY, DAY)
+def test_an_object_that_is_no_days_figures_is_an_error(lake: Any) -> None:
+    lake.put_object(Bucket="lake", Key="quality/date=2026-11-22.json", Body=b"{}")
+    with pytest.raises(PermanentError):
+        S3Quality(lake, "lake").qualities(DAY, DAY)

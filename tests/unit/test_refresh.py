@@ -70,13 +70,14 @@ def test_who_is_evaluated_under_the_old_values_once_more_is_not_forgotten() -> N
 VISITED = {"name": "visited", "rule": {"count": "Product Viewed", "where": {"category": "Shoes"}, "at_least": 1}}
 BOUGHT = {"name": "bought", "rule": {"count": "orders", "at_least": 1}}
 CHAIN = {"name": "chained", "rule": {"all": [{"segment": "visited"}, {"segment": "bought"}]}}
+GONE = {"name": "gone", "rule": {"since": "orders.last_at", "at_least": "20d"}}
 HELLO = {"name": "hello", "channel": "email", "template": "welcome", "segment": "bought", "once_per": "customer"}
 
 
-def with_rules(world: World, *segments: dict[str, Any]) -> None:
-    """Another program is deployed; what is known of the profiles stays as it is."""
+def with_rules(world: World, *segments: dict[str, Any], told: str = "bought") -> None:
+    """Another program is deployed, whose campaign is for `told`; what is known of the profiles stays as it is."""
     parameters = world.programs.current().parameters
-    files = {"p.yaml": {"currency": "USD", "segments": list(segments), "campaigns": [HELLO]}}
+    files = {"p.yaml": {"currency": "USD", "segments": list(segments), "campaigns": [{**HELLO, "segment": told}]}}
     world.use(load_program(files, parameters))
 
 
@@ -98,6 +99,20 @@ def test_who_comes_in_later_is_written_to() -> None:
     with_rules(world, BOUGHT)
     world.send(world.order("o31", total=100, user_id="u31"))
     assert [key for key in world.state("u31").decided if "hello" in key]
+
+
+def test_what_an_unchanged_segment_makes_due_under_new_rules_is_sent() -> None:
+    """The rules change on the tenth day; nobody is evaluated until the twentieth, when the time of `gone` has come."""
+    world = World()
+    with_rules(world, GONE, told="gone")
+    world.send(world.order("o1", total=100, user_id="u1"))
+    world.advance(world.clock.now() + timedelta(days=10))
+    with_rules(world, GONE, BOUGHT, told="gone")
+    world.advance(world.clock.now() + timedelta(days=11))
+    state = world.state("u1")
+    assert state.memberships["gone"].trigger != NEW_RULES
+    assert state.memberships["bought"].trigger == NEW_RULES
+    assert [key for key in state.decided if "hello" in key]
 
 
 def test_a_segment_waits_until_profiles_keep_what_it_looks_at() -> None:

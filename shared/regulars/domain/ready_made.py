@@ -125,5 +125,6 @@ def ready_made(asked: object) -> tuple[list[Data], list[tuple[str, str]]]:
 
 
 def _are_categories(value: object) -> bool:
-    texts = isinstance(value, Sequence) and not isinstance(value, str) and 0 < len(value) <= MAX_CATEGORIES
-    return texts and all(isinstance(text, str) and _named(text) for text in value)  # type: ignore[attr-defined]
+    if not isinstance(value, Sequence) or isinstance(value, str) or not 0 < len(value) <= MAX_CATEGORIES:
+        return False
+    return all(isinstance(text, str) and _named(text) for text in value)

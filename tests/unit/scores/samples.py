@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -35,18 +37,18 @@ def logistic(**coefficients: float) -> Logistic:
     return Logistic(intercept, tuple(coefficients.get(name, 0.0) for name in FEATURES), (0.0,) * len(FEATURES))
 
 
-def model_of(kind: Kind = Kind.BG_NBD, **changes: object) -> ScoreModel:
+def model_of(kind: Kind = Kind.BG_NBD, **changes: Any) -> ScoreModel:
     """A fitted model whose churn probability comes from `kind`."""
-    parts: dict[str, object] = {
-        "fitted_at": AT,
-        "gate": None,
-        "churn": kind,
-        "bg_nbd": CDNOW,
-        "gamma_gamma": VALUES,
-        "logistic": logistic(intercept=-5, recency=2.0, frequency=-1.0, age=-0.3, unseen_for=0.2),
-        "average": AverageBuyer(1, 6.8, 25.0, 3000.0),
-    }
-    return ScoreModel(**{**parts, **changes})  # type: ignore[arg-type]
+    fitted = ScoreModel(
+        fitted_at=AT,
+        gate=None,
+        churn=kind,
+        bg_nbd=CDNOW,
+        gamma_gamma=VALUES,
+        logistic=logistic(intercept=-5, recency=2.0, frequency=-1.0, age=-0.3, unseen_for=0.2),
+        average=AverageBuyer(1, 6.8, 25.0, 3000.0),
+    )
+    return replace(fitted, **changes)
 
 
 def simulated(model: BgNbd, people: int, *, days: int, seed: int) -> list[list[int]]:

@@ -7,14 +7,15 @@ narrows it down to the orders or events whose properties are as asked.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from regulars.domain.rules.fields import Kind
-from regulars.domain.rules.nodes import Node, Operated, Within
-from regulars.domain.rules.operands import FieldRef, context_of, operand_of
+from regulars.domain.rules.nodes import Compared, Node, Operated, Within
+from regulars.domain.rules.operands import FieldRef
 from regulars.domain.rules.where import Where
 from regulars.domain.rules.windows import Dates, During, Window, kept_long_enough, whole_days, window_of
 
@@ -73,7 +74,7 @@ def _is_by_day(measure: str | None) -> bool:
     return measure is not None and measure != ORDERS and measure not in _OF_ORDERS
 
 
-class Count(_Windowed, Operated):
+class Count(Operated, _Windowed):
     """How many orders, or events of one name, there were in a window; ever, without one.
 
     Orders leave the window at the very instant; events are kept by UTC day and count until the end of the day that lies
@@ -96,12 +97,10 @@ class Count(_Windowed, Operated):
         """The event counted, or `orders`."""
         return self.measure
 
-    @field_validator("equals", "not_equals", "above", "at_least", "below", "at_most", "between")
     @classmethod
-    def _fits(cls, raw: Any, info: ValidationInfo) -> Any:
-        return operand_of(
-            raw, name="a count", kind=Kind.NUMBER, operator=info.field_name or "", context=context_of(info)
-        )
+    def compared(cls, known: Mapping[str, Any]) -> tuple[str, Kind]:  # noqa: ARG003 - whatever is counted
+        """A number."""
+        return "a count", Kind.NUMBER
 
     @model_validator(mode="after")
     def _alone(self) -> Self:
@@ -114,29 +113,12 @@ def _refuse_references(node: Operated) -> None:
         raise ValueError("compare with a value or a parameter here, not with a field")
 
 
-class Aggregate(_Windowed, Operated):
+class Aggregate(Compared, _Windowed):
     """A measure over all that is in the window: `sum`, `average`, `min`, `max`, `first`, `last`, or how many different
     values (`distinct`). Of nothing, a sum and a number of values are 0 and everything else is absent."""
 
     subjects: ClassVar[frozenset[str]] = _SUBJECTS
     figure: ClassVar[str] = ""
-
-    exists: Any = None
-    equals: Any = None
-    not_equals: Any = None
-    above: Any = None
-    at_least: Any = None
-    below: Any = None
-    at_most: Any = None
-    between: Any = None
-    in_: Any = Field(default=None, alias="in")
-    not_in: Any = None
-    contains: Any = None
-    contains_any: Any = None
-    not_contains: Any = None
-    starts_with: Any = None
-    ends_with: Any = None
-    like: Any = None
 
     @property
     def event(self) -> str:
@@ -159,18 +141,11 @@ class Aggregate(_Windowed, Operated):
         kind_of(cls.figure, measure)
         return measure
 
-    @field_validator(
-        "exists", "equals", "not_equals", "above", "at_least", "below", "at_most", "between", "in_", "not_in",
-        "contains", "contains_any", "not_contains", "starts_with", "ends_with", "like",
-    )  # fmt: skip
     @classmethod
-    def _fits(cls, raw: Any, info: ValidationInfo) -> Any:
-        if "measure" not in info.data:
-            return raw  # the measure itself was refused: say only that
-        kind, operator = kind_of(cls.figure, info.data["measure"]), (info.field_name or "").rstrip("_")
-        return operand_of(
-            raw, name=f"{cls.figure} of {info.data['measure']}", kind=kind, operator=operator, context=context_of(info)
-        )
+    def compared(cls, known: Mapping[str, Any]) -> tuple[str, Kind] | None:
+        """The figure, and the kind of what comes out."""
+        measure = known.get("measure")
+        return None if measure is None else (f"{cls.figure} of {measure}", kind_of(cls.figure, measure))
 
     @model_validator(mode="after")
     def _answerable(self) -> Self:

@@ -265,12 +265,3 @@ def _shown(operand: Any, kind: Kind, currency: str, operator: str = "") -> str:
     if kind is Kind.DECIMAL:
         return f"{operand / THOUSAND:g}"
     return f"{decimal_text(operand, currency)} {currency}" if kind is Kind.MONEY else str(operand)
-
-
-def _referring(operand: Any, kind: Kind, currency: str, operator: str) -> str:
-    if isinstance(operand, FieldRef):
-        return f"the {_named(operand.field)}"
-    if isinstance(operand, ParameterRef):
-        return f"the parameter “{operand.parameter}”"
-    joint = " and " if operator == "between" else ", "
-    return joint.join(_shown(item, kind, currency) for item in operand)

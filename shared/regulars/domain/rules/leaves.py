@@ -11,42 +11,15 @@ from pydantic import Field, PlainValidator, ValidationInfo, field_validator, mod
 
 from regulars.domain.rules.durations import parse_duration
 from regulars.domain.rules.fields import Kind, field_kind
-from regulars.domain.rules.nodes import Duration, Node, Operated
-from regulars.domain.rules.operands import context_of, operand_of
+from regulars.domain.rules.nodes import Compared, Duration, Node, Operated
+from regulars.domain.rules.operands import context_of
 
 SHARES = 10_000
 """Into so many parts customers are divided by chance: a percent has two decimals."""
 
 
-class Compare(Operated):
-    """A field beside constants, or beside another field. An absent field satisfies `exists: false`, `not_equals`,
-    `not_in` and `not_contains`, nothing else."""
-
-    subjects: ClassVar[frozenset[str]] = frozenset({"field"})
-
+class _OfField(Node):
     field: str
-    exists: Any = None
-    equals: Any = None
-    not_equals: Any = None
-    above: Any = None
-    at_least: Any = None
-    below: Any = None
-    at_most: Any = None
-    between: Any = None
-    in_: Any = Field(default=None, alias="in")
-    not_in: Any = None
-    contains: Any = None
-    contains_any: Any = None
-    not_contains: Any = None
-    starts_with: Any = None
-    ends_with: Any = None
-    like: Any = None
-    before: Any = None
-    after: Any = None
-    within_last: Any = None
-    before_last: Any = None
-    within_next: Any = None
-    after_next: Any = None
 
     @field_validator("field")
     @classmethod
@@ -54,18 +27,25 @@ class Compare(Operated):
         field_kind(field)
         return field
 
-    @field_validator(
-        "exists", "equals", "not_equals", "above", "at_least", "below", "at_most", "between", "in_", "not_in",
-        "contains", "contains_any", "not_contains", "starts_with", "ends_with", "like", "before", "after",
-        "within_last", "before_last", "within_next", "after_next",
-    )  # fmt: skip
+
+class Compare(Compared, _OfField):
+    """A field beside constants, or beside another field. An absent field satisfies `exists: false`, `not_equals`,
+    `not_in` and `not_contains`, nothing else."""
+
+    subjects: ClassVar[frozenset[str]] = frozenset({"field"})
+
+    before: Any = None
+    after: Any = None
+    within_last: Any = None
+    before_last: Any = None
+    within_next: Any = None
+    after_next: Any = None
+
     @classmethod
-    def _fits(cls, raw: Any, info: ValidationInfo) -> Any:
-        if "field" not in info.data or info.field_name is None:
-            return raw  # the field itself was refused: say only that
-        field = info.data["field"]
-        operator = info.field_name.rstrip("_")
-        return operand_of(raw, name=field, kind=field_kind(field), operator=operator, context=context_of(info))
+    def compared(cls, known: Mapping[str, Any]) -> tuple[str, Kind] | None:
+        """The field, and its kind."""
+        field = known.get("field")
+        return None if field is None else (field, field_kind(field))
 
 
 class Multiple(Node):

@@ -6,9 +6,20 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)  # fmt: skip
 
 from regulars.domain.rules.durations import parse_duration
+from regulars.domain.rules.fields import Kind
+from regulars.domain.rules.operands import context_of, operand_of
 
 MAX_DEPTH = 12
 MAX_NODES = 500
@@ -33,6 +44,22 @@ class Operated(Node):
     subjects: ClassVar[frozenset[str]] = frozenset()
     """The keys that are no operators."""
 
+    @classmethod
+    def compared(cls, known: Mapping[str, Any]) -> tuple[str, Kind] | None:  # noqa: ARG003 - of the keys read so far
+        """What its operators compare, and of what kind that is; None where a node reads its operands itself, or what is
+        compared was refused: then only that is said."""
+        return None
+
+    @field_validator("*")
+    @classmethod
+    def _fits(cls, raw: Any, info: ValidationInfo) -> Any:
+        field = info.field_name or ""
+        compared = None if field in cls.subjects else cls.compared(info.data)
+        if compared is None:
+            return raw
+        name, kind = compared
+        return operand_of(raw, name=name, kind=kind, operator=field.rstrip("_"), context=context_of(info))
+
     def operations(self) -> tuple[Operation, ...]:
         """The operators that were given, in the order in which the class declares them."""
         given = self.model_fields_set
@@ -47,6 +74,28 @@ class Operated(Node):
         if not self.operations():
             raise ValueError("needs an operator, such as at_least")
         return self
+
+
+class Compared(Operated):
+    """The operators that compare with values. What they compare is a key of its own, declared by a class that comes
+    after this one among the bases, so that it is read before."""
+
+    exists: Any = None
+    equals: Any = None
+    not_equals: Any = None
+    above: Any = None
+    at_least: Any = None
+    below: Any = None
+    at_most: Any = None
+    between: Any = None
+    in_: Any = Field(default=None, alias="in")
+    not_in: Any = None
+    contains: Any = None
+    contains_any: Any = None
+    not_contains: Any = None
+    starts_with: Any = None
+    ends_with: Any = None
+    like: Any = None
 
 
 def bounds_problem(data: object, *, depth: int, nodes: int) -> str | None:

@@ -44,21 +44,14 @@ def _(rule: Not) -> Iterator[Requirement]:
 
 
 @required.register
-def _(rule: Count) -> Iterator[Requirement]:
-    if rule.event != ORDERS:
-        yield feature_of(rule)
-    elif rule.where:
-        yield rule.where
-
-
-@required.register
 def _(rule: Measure) -> Iterator[Requirement]:
     if rule.count is not None and rule.count != ORDERS:
         yield Feature(rule.count, Keeps.COUNT, {}, days=0 if rule.within is None else rule.within // timedelta(days=1))
 
 
-@required.register
-def _(rule: Aggregate) -> Iterator[Requirement]:
+@required.register(Count)
+@required.register(Aggregate)
+def _(rule: Count | Aggregate) -> Iterator[Requirement]:
     if rule.event != ORDERS:
         yield feature_of(rule)
     elif rule.where:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Discriminator, Field, Tag, TypeAdapter, ValidationError
 
 from regulars.domain.errors import BadInputError
-from regulars.domain.rules.aggregates import Average, Count, Distinct, First, Greatest, Last, Least, Sum
+from regulars.domain.rules.aggregates import AGGREGATES, Average, Count, Distinct, First, Greatest, Last, Least, Sum
 from regulars.domain.rules.leaves import Compare, InSegment, RandomShare, Since
 from regulars.domain.rules.nodes import MAX_CHILDREN, MAX_DEPTH, MAX_NODES, Node, bounds_problem, problems
 from regulars.domain.rules.operands import RuleContext
@@ -50,13 +50,7 @@ _KINDS: dict[str, type[Node]] = {
     "not": Not,
     "field": Compare,
     "count": Count,
-    "sum": Sum,
-    "average": Average,
-    "min": Least,
-    "max": Greatest,
-    "first": First,
-    "last": Last,
-    "distinct": Distinct,
+    **AGGREGATES,
     "since": Since,
     "sequence": Sequence,
     "segment": InSegment,

@@ -7,46 +7,26 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator
 
 from regulars.domain.rules.comparisons import TRAIT_TESTS
 from regulars.domain.rules.fields import Kind
-from regulars.domain.rules.nodes import Operated
-from regulars.domain.rules.operands import RuleContext, operand_of
+from regulars.domain.rules.nodes import Compared
 
 MAX_CONDITIONS = 10
 MAX_VALUES = 100
 """Values of one event that are looked at under one path: an order may have a thousand lines."""
 _PATH = re.compile(r"[^.\s][^.]{0,63}(\.[^.]{1,64}){0,5}")
 _NEGATIONS = frozenset({"not_equals", "not_in", "not_contains"})
-_ANYTHING = RuleContext()
 
 
-class Condition(Operated):
+class Condition(Compared):
     """What a property must be. Compared as traits are: texts exactly, numbers with numbers only."""
 
-    exists: Any = None
-    equals: Any = None
-    not_equals: Any = None
-    above: Any = None
-    at_least: Any = None
-    below: Any = None
-    at_most: Any = None
-    between: Any = None
-    in_: Any = Field(default=None, alias="in")
-    not_in: Any = None
-    contains: Any = None
-    contains_any: Any = None
-    not_contains: Any = None
-    starts_with: Any = None
-    ends_with: Any = None
-    like: Any = None
-
-    @field_validator("*")
     @classmethod
-    def _fits(cls, raw: Any, info: ValidationInfo) -> Any:
-        operator = (info.field_name or "").rstrip("_")
-        return operand_of(raw, name="a property", kind=Kind.PROPERTY, operator=operator, context=_ANYTHING)
+    def compared(cls, known: Mapping[str, Any]) -> tuple[str, Kind]:  # noqa: ARG003 - whatever it is
+        """A property of whatever type."""
+        return "a property", Kind.PROPERTY
 
     def met_by(self, values: list[Any]) -> bool:
         """Whether one of the values is as asked; what must not be, none of them may be. Without values, as for one that
