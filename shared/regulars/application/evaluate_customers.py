@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from regulars.application.fragments import shared_fragments
 from regulars.application.neighbourhood import Neighbourhood, let_go, links_of
 from regulars.application.outbox import Relay
 from regulars.domain.customer import Fragment, customer_of
 from regulars.domain.engine import BULK, IMPORT, MERGE, REBUILD, SPLIT, next_state, step
 from regulars.domain.errors import PermanentError, TransientError, VersionConflictError
 from regulars.domain.facts import Fact
+from regulars.domain.fragments import shared_fragments
 from regulars.domain.identity import strongest
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from regulars.application.segments.population import Person, everybody
+from regulars.application.segments.population import everybody
 from regulars.domain.customer_scores import seen_days
 from regulars.domain.parameters import parameter_value
-from regulars.domain.state import CustomerState
+from regulars.domain.people import is_moved
 from regulars.ports import QueueMessage
 
 if TYPE_CHECKING:
-    from regulars.domain.program import CompiledProgram
     from regulars.domain.scores.model import NightlyFit
     from regulars.ports import Clock, CustomerStore, ProgramStore, Queue
 
@@ -84,7 +83,7 @@ def announce(*, store: CustomerStore, programs: ProgramStore, due: Queue, clock:
     looked_at, affected = 0, []
     for person in everybody(store, program.compiled, now):
         looked_at += 1
-        if _is_moved(person, program.compiled, now):
+        if is_moved(person, program.compiled, now):
             affected.append(person.customer.root)
     messages = [
         QueueMessage(orjson.dumps({"v": 1, "node": root, "parameters": current.version}).decode()) for root in affected
@@ -94,12 +93,3 @@ def announce(*, store: CustomerStore, programs: ProgramStore, due: Queue, clock:
     done = replace(current, version=current.version + 1, announced=program.version)
     programs.publish(done)
     return RefreshReport(looked_at, done.version, len(affected))
-
-
-def _is_moved(person: Person, program: CompiledProgram, now: datetime) -> bool:
-    """Whether the program says something else of a customer than the state, or will do so before it is looked at."""
-    verdict, state = program.evaluate(person.customer, now), person.state or CustomerState()
-    told = {name for name in state.memberships if name not in program.waiting}
-    if verdict.churn_band != state.churn_band or verdict.memberships != told:
-        return True
-    return verdict.next_flip is not None and (state.flips_at is None or verdict.next_flip < state.flips_at)

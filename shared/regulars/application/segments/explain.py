@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from regulars.application.fragments import fragments_of
 from regulars.application.neighbourhood import Neighbourhood
 from regulars.domain.customer import customer_of
 from regulars.domain.errors import BadInputError
+from regulars.domain.fragments import fragments_of
 from regulars.domain.instants import iso
 from regulars.domain.state import CustomerState, Membership
 

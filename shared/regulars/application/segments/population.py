@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Protocol
 
-from regulars.application.fragments import fragments_of
 from regulars.domain.components import partition
-from regulars.domain.customer import Customer, customer_of
 from regulars.domain.found import Found
-from regulars.domain.profile import address_nodes
+from regulars.domain.people import ADDRESSES, Person, person_of
 
 if TYPE_CHECKING:
     from regulars.domain.program import CompiledProgram, Program
-    from regulars.domain.state import CustomerState
     from regulars.domain.stored import Head
     from regulars.ports import Clock, CustomerStore
-
-_ADDRESSES = "ep"
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """One customer as it is stored, with its state where it was ever evaluated."""
-
-    customer: Customer
-    nodes: frozenset[str]
-    state: CustomerState | None
 
 
 def everybody(store: CustomerStore, program: CompiledProgram, now: datetime) -> Iterator[Person]:
@@ -41,26 +26,11 @@ def everybody(store: CustomerStore, program: CompiledProgram, now: datetime) -> 
         if head.links:
             linked[node] = head
         elif head.profile or head.orders:
-            yield _person(node, frozenset({node}), frozenset(), {node: head}, program, now)
-    addresses = frozenset(node for node in linked if node[0] in _ADDRESSES)
+            yield person_of(node, frozenset({node}), frozenset(), {node: head}, program, now)
+    addresses = frozenset(node for node in linked if node[0] in ADDRESSES)
     links = {node: head.links for node, head in linked.items()}
     for root, nodes in partition(links, program.identity).items():
-        yield _person(root, nodes, addresses - nodes, linked, program, now)
-
-
-def _person(  # noqa: PLR0917 - what a customer is made of
-    root: str,
-    nodes: frozenset[str],
-    addresses: frozenset[str],
-    heads: Mapping[str, Head],
-    program: CompiledProgram,
-    now: datetime,
-) -> Person:
-    named = set[str]().union(*(address_nodes(heads[node].fragment(node).profile) for node in nodes))
-    fragments = fragments_of(nodes, addresses & named, heads)
-    customer = customer_of(root, fragments, program.terms, now=now)
-    state = heads[root].state
-    return Person(customer, nodes, state.value if state else None)
+        yield person_of(root, nodes, addresses, linked, program, now)
 
 
 class Population(Protocol):
