@@ -16,13 +16,17 @@ from regulars.adapters.fitting_data import Orders, OrdersBuilder, buyers_at
 from regulars.adapters.fitting_scores import CHURN_MS, fit_scores
 from regulars.domain.instants import from_millis, to_millis
 from regulars.domain.scores.bgnbd import BgNbd
+from regulars.domain.scores.bias import Member, report_by_group
 from regulars.domain.scores.history import WEEK_MS
-from regulars.domain.scores.metrics import SMALLEST_GROUP, GroupMetrics, Metrics, auc, bias_report
-from regulars.domain.scores.model import NightlyFit
+from regulars.domain.scores.metrics import SMALLEST_GROUP, GroupMetrics, Metrics, auc
+from regulars.domain.scores.model import NightlyFit, ScoreModel
 from regulars.domain.scores.scoring import CHURN, Scorer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    Histories = Mapping[str, Sequence[tuple[datetime, int]]]
 
 _LARGE = 1_000_000
 _LARGE_MODEL = BgNbd(0.243, 4.414, 0.793, 2.426)
@@ -33,23 +37,27 @@ NOW = LAST_ORDER_AT
 
 def figures() -> list[Figure]:
     """Quality on the demo year, the time of a night's fit, and of scoring one customer."""
-    orders, households = demo_orders()
+    histories = demo_histories()
+    builder = OrdersBuilder()
+    for history in histories.values():
+        builder.add(history)
+    orders = builder.build()
     night, seconds = _timed(orders)
-    return [*quality(orders, night, households), *_fit_figures(orders, seconds), *scoring_figures(orders, night)]
+    return [*quality(orders, night, histories), *_fit_figures(orders, seconds), *scoring_figures(orders, night)]
 
 
-def demo_orders() -> tuple[Orders, list[str]]:
-    """The demo year's baskets, in cents, and the household of each buyer number."""
+def demo_histories() -> dict[str, list[tuple[datetime, int]]]:
+    """The demo year's baskets by household, (placed_at, cents), oldest first."""
     lines = read_lines(data_folder())
-    baskets = lines.group_by(["household", "basket"]).aggregate([("placed_at", "min"), ("sales", "sum")])
+    grouped = lines.group_by(["household", "basket"]).aggregate([("placed_at", "min"), ("sales", "sum")])
     by_household: dict[int, list[tuple[int, int]]] = defaultdict(list)
     columns = ("household", "placed_at_min", "sales_sum")
-    for household, at, net in zip(*(baskets.column(name).to_pylist() for name in columns), strict=True):
+    for household, at, net in zip(*(grouped.column(name).to_pylist() for name in columns), strict=True):
         by_household[household].append((at, net))
-    builder = OrdersBuilder()
-    for household in sorted(by_household):
-        builder.add([(from_millis(at), net) for at, net in sorted(by_household[household])])
-    return builder.build(), [str(household) for household in sorted(by_household)]
+    return {
+        str(household): [(from_millis(at), net) for at, net in sorted(baskets)]
+        for household, baskets in sorted(by_household.items())
+    }
 
 
 def _timed(orders: Orders) -> tuple[NightlyFit, float]:
@@ -58,7 +66,7 @@ def _timed(orders: Orders) -> tuple[NightlyFit, float]:
     return night, time.perf_counter() - started
 
 
-def quality(orders: Orders, night: NightlyFit, households: list[str]) -> list[Figure]:
+def quality(orders: Orders, night: NightlyFit, histories: Histories) -> list[Figure]:
     """AUC, Brier score and calibration on the last three months, known: the nine before."""
     model = night.model
     if model.churn is None:
@@ -90,12 +98,12 @@ def quality(orders: Orders, night: NightlyFit, households: list[str]) -> list[Fi
             at_least=False,
             parts={name: rounded(each.brier) for name, each in model.metrics.items()},
         ),
-        *_calibration(night, metrics, households, how),
+        *_calibration(model, metrics, histories, how),
     ]
 
 
-def _calibration(night: NightlyFit, metrics: Metrics, households: list[str], how: str) -> list[Figure]:
-    bias = _bias(night, households)
+def _calibration(model: ScoreModel, metrics: Metrics, histories: Histories, how: str) -> list[Figure]:
+    bias = _bias(model, histories)
     return [
         Figure(
             "churn_calibration_error",
@@ -130,13 +138,17 @@ def _tenths(metrics: Metrics) -> dict[str, str]:
     }
 
 
-def _bias(night: NightlyFit, households: list[str]) -> tuple[GroupMetrics, ...]:
-    """The bias report by the age of the household's head, which a third of the households have told."""
+def _bias(model: ScoreModel, histories: Histories) -> list[GroupMetrics]:
+    """The bias report, as `regulars scores report` has it, by the age of the household's head, which a third of the
+    households have told."""
     table = pq.ParquetFile(data_folder() / "demographics.parquet").read(columns=["household_id", "age"])
     columns = (table.column(name).to_pylist() for name in ("household_id", "age"))
     ages = {str(household): age for household, age in zip(*columns, strict=True)}
-    groups = [ages.get(households[buyer]) for buyer in night.holdout.people]
-    return bias_report(zip(groups, night.holdout.scores, night.holdout.stayed_away, strict=True))
+    members = (Member(ages.get(household), orders, ()) for household, orders in histories.items())
+    report = report_by_group(members, model, NOW)
+    if report is None:
+        raise RuntimeError("no household of the demo year has a score")
+    return [each.held_out for each in report.groups if each.held_out is not None]
 
 
 def _fit_figures(orders: Orders, seconds: float) -> list[Figure]:

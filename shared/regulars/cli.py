@@ -13,6 +13,7 @@ from regulars.cli_import import import_command
 from regulars.cli_options import BUCKET, DAYS, STACK, TABLE, node_argument, trouble
 from regulars.cli_products import products
 from regulars.cli_quality import quality
+from regulars.cli_scores import scores
 from regulars.cli_segments import segments
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ main.add_command(identity)
 main.add_command(import_command)
 main.add_command(products)
 main.add_command(quality)
+main.add_command(scores)
 main.add_command(segments)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from click.testing import CliRunner, Result
 from infra.local import LocalCloud
 from regulars.cli import main
 from regulars.cli_segments import sparkline
+from regulars.domain.parameters import ProgramParameters, parameters_to_doc
+from regulars.domain.scores.metrics import metrics_of
 from tests.traffic import place_order, post_batch
+from tests.unit.scores.samples import model_of
 
 PROGRAM = Path(__file__).parents[2] / "program"
 DEFINITION = "name: big\nrule: {sum: orders.revenue, at_least: 99.90}\n"
@@ -41,14 +45,14 @@ def definition(tmp_path: Path) -> str:
     return str(path)
 
 
-def run(cloud: LocalCloud, *arguments: str, stdin: str | None = None) -> Result:
+def run(cloud: LocalCloud, *arguments: str, stdin: str | None = None, group: str = "segments") -> Result:
     deployment = {
         "BUCKET_NAME": cloud.bucket_name,
         "TABLE_NAME": cloud.table_name,
         "PROGRAM_PATH": str(PROGRAM),
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    return CliRunner().invoke(main, ["segments", *arguments], env=deployment, input=stdin)
+    return CliRunner().invoke(main, [group, *arguments], env=deployment, input=stdin)
 
 
 def told(cloud: LocalCloud, *arguments: str) -> Any:
@@ -157,6 +161,29 @@ def test_report_shows_sizes_moves_and_flags(shop: LocalCloud) -> None:
     (line,) = [line for line in result.output.splitlines() if line.strip().startswith("active")]
     assert line.split()[:5] == ["active", "1", "50.0%", "1", "0"]
     assert line.endswith("too small")
+
+
+def test_scores_are_reported_with_the_model_that_they_come_from(shop: LocalCloud) -> None:
+    first = run(shop, "report", "--by", "traits.age", group="scores")
+    assert (first.exit_code, first.output) == (0, "no model yet: the first nightly refresh fits one\n")
+    s3, key = shop.client("s3"), "program/parameters.json"
+    model = replace(model_of(), metrics={"bg_nbd": metrics_of([0.8, 0.4], [True, False])})
+    parameters = ProgramParameters(version=1, computed_at=shop.now, scores=model)
+    s3.put_object(Bucket=shop.bucket_name, Key=key, Body=json.dumps(parameters_to_doc(parameters)))
+    text = run(shop, "report", "--by", "traits.age", group="scores")
+    doc = json.loads(run(shop, "report", "--by", "traits.age", "--json", group="scores").stdout)
+    refused = run(shop, "report", "--by", "orders.revenue", group="scores")
+    s3.delete_object(Bucket=shop.bucket_name, Key=key)
+    lines = text.output.splitlines()
+    assert lines[0].startswith(
+        "churn probability from bg_nbd (the only one that could be fitted and compared), fitted "
+    )
+    assert lines[2].split() == ["bg_nbd", "2", "0.500", "1.000", "0.1000", "0.2500", "0.300"]
+    assert lines[-2].split()[:3] == ["everybody", "1", "-"]
+    assert lines[-1].split()[:2] == ["unknown", "1"]
+    assert lines[-1].endswith("too small")
+    assert doc["model"]["published"] == "bg_nbd"
+    assert (refused.exit_code, "makes no groups" in refused.output) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from regulars.domain.scores.gates import Reason, gate
 from regulars.domain.scores.history import DAY_MS
 from regulars.domain.scores.lifecycle import Rhythm, rhythm_of
 from regulars.domain.scores.metrics import Metrics, metrics_of
-from regulars.domain.scores.model import AverageBuyer, Holdout, Kind, NightlyFit, ScoreModel
+from regulars.domain.scores.model import AverageBuyer, Compared, Holdout, Kind, NightlyFit, ScoreModel
 from regulars.domain.scores.rfm import QUINTILES, TERTILES, RfmCuts, cuts_of
 from regulars.domain.scores.scoring import CHURN_DAYS
 
@@ -33,10 +33,11 @@ _Model = TypeVar("_Model")
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """Who had bought 90 days ago, whether they stayed away since, and what each model said, by kind."""
+    """Who had bought 90 days ago, whether they stayed away since, the models of then, and what each said, by kind."""
 
     buyers: Buyers
     stayed_away: Truth
+    models: Compared
     scores: Mapping[Kind, Column]
 
     def metrics(self) -> dict[Kind, Metrics]:
@@ -103,6 +104,7 @@ def fit_scores(orders: Orders, now: datetime, *, recency_days: Mapping[int, Sequ
         orders_per_purchase=float(buyers.orders.sum() / (buyers.repeats + 1).sum()),
         reasons=fits.reasons,
         metrics={kind.value: found for kind, found in metrics.items()},
+        compared=compared.models,
     )
     return NightlyFit(model, compared.holdout(chosen))
 
@@ -133,7 +135,7 @@ def _compare(orders: Orders, at: int) -> _Comparison:
     logistic = fits.attempt("logistic", lambda: _logistic(orders, cut))
     if logistic is not None:
         scores[Kind.LOGISTIC] = churn.no_purchase_logistic(logistic, then)
-    return _Comparison(then, ~orders.bought_between(cut, at)[then.buyer], scores)
+    return _Comparison(then, ~orders.bought_between(cut, at)[then.buyer], Compared(cut, bg_nbd, logistic), scores)
 
 
 def _logistic(orders: Orders, at: int) -> Logistic:

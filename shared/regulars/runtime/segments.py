@@ -12,6 +12,7 @@ from regulars.adapters.aws.program import S3ProgramStore
 from regulars.adapters.aws.s3 import s3_client
 from regulars.adapters.spill import DiskSpill
 from regulars.adapters.system import SystemClock
+from regulars.application.scores_report import ReportScores
 from regulars.application.segments.admin import AdminApi
 from regulars.application.segments.backtest import BacktestSegment
 from regulars.application.segments.definitions import Definitions
@@ -50,6 +51,13 @@ def report(bucket: str, table: str) -> ReportSegments:
         log=S3EventLog(s3, bucket),
         programs=S3ProgramStore(s3, bucket, program_folder(), clock=SystemClock()),
         clock=SystemClock(),
+    )
+
+
+def scores_report(bucket: str, table: str) -> ReportScores:
+    """Report on the scores of a table's customers."""
+    return ReportScores(
+        store=DynamoCustomerStore(dynamo_client(), table), programs=programs(bucket), clock=SystemClock()
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 
 import numpy as np
 import pytest
@@ -13,12 +14,12 @@ from regulars.adapters.fitting_data import OrdersBuilder, buyers_at
 from regulars.adapters.fitting_scores import fit_people, fit_scores
 from regulars.domain.instants import to_millis
 from regulars.domain.scores.bgnbd import BgNbd
+from regulars.domain.scores.bias import HeldOut, Member, report_by_group
 from regulars.domain.scores.gates import Reason
 from regulars.domain.scores.history import WEEK_MS, Activity, activity_of, buying_of
 from regulars.domain.scores.logistic import FEATURES
 from regulars.domain.scores.logistic import features as pure_features
-from regulars.domain.scores.metrics import bias_report
-from regulars.domain.scores.model import Kind
+from regulars.domain.scores.model import Kind, NightlyFit, ScoreModel
 from regulars.domain.scores.scoring import Scorer
 from tests.unit.scores.samples import START, logistic, shop, simulated
 
@@ -26,6 +27,12 @@ TRUE = BgNbd(0.8, 4.0, 0.7, 2.0)
 DAYS = 400
 END = START + timedelta(days=DAYS)
 ORDERS = shop(TRUE, 2_500, days=DAYS, seed=1)
+
+
+@cache
+def whole() -> NightlyFit:
+    """The shop's fit, which several tests look at."""
+    return fit_scores(ORDERS, END)
 
 
 def test_bg_nbd_finds_the_parameters_that_made_the_data() -> None:
@@ -124,7 +131,7 @@ def test_columns_say_the_same_as_the_pure_functions() -> None:
 
 
 def test_a_night_compares_both_models_on_days_that_neither_saw_and_publishes_the_better() -> None:
-    night = fit_scores(ORDERS, END)
+    night = whole()
     model = night.model
     assert model.gate is None
     assert set(model.metrics) == {Kind.BG_NBD, Kind.LOGISTIC}
@@ -134,23 +141,48 @@ def test_a_night_compares_both_models_on_days_that_neither_saw_and_publishes_the
     assert model.population.buyers == 2500
     assert set(model.rfm) == {3, 5}
     assert model.rhythm is not None
-    report = bias_report(zip(("a" if buyer % 2 else "b" for buyer in night.holdout.people), night.holdout.scores,
-                             night.holdout.stayed_away, strict=True))  # fmt: skip
-    assert sum(each.n for each in report) == model.metrics[model.churn].n
-    assert all(abs(each.gap) < 0.06 for each in report)
     buying, activity = buyers_at(ORDERS, to_millis(END)).one(7)
     assert 0 < (Scorer(model).churn(buying, activity, to_millis(END)) or 0) < 1
 
 
+def test_groups_are_told_what_the_models_of_then_said_of_them() -> None:
+    """By the model's document alone: the very scores and outcomes that its published metrics are of."""
+    night = whole()
+    model = ScoreModel.from_doc(night.model.to_doc())
+    people = histories()
+    compared, holdout = HeldOut(model), night.holdout
+    for buyer, score, stayed_away in list(zip(holdout.people, holdout.scores, holdout.stayed_away, strict=True))[::9]:
+        found = compared(*people[buyer])
+        assert found is not None
+        assert found[0] == pytest.approx(score, rel=1e-9)
+        assert found[1] == stayed_away
+    assert sum(1 for each in people if compared(*each)) == len(holdout.people)
+    members = (Member("ab"[number % 2], *each) for number, each in enumerate(people))
+    report = report_by_group(members, model, END)
+    assert report is not None
+    assert report.everybody.people == ORDERS.buyers
+    everybody = report.everybody.held_out
+    assert everybody is not None
+    assert model.churn is not None
+    assert everybody.brier == pytest.approx(model.metrics[model.churn].brier)
+    assert [each.group for each in report.groups] == ["a", "b"]
+    assert all(each.held_out and abs(each.held_out.gap) < 0.06 for each in report.groups)
+
+
+def histories() -> list[tuple[list[tuple[datetime, int]], list[int]]]:
+    """Everybody's orders, and the days they were seen on."""
+    people: list[tuple[list[tuple[datetime, int]], list[int]]] = [([], []) for _ in range(ORDERS.buyers)]
+    for buyer, at, net in zip(ORDERS.buyer.tolist(), ORDERS.at.tolist(), ORDERS.net.tolist(), strict=True):
+        people[buyer][0].append((START + timedelta(milliseconds=at - to_millis(START)), net))
+    for buyer, day in zip(ORDERS.seen_buyer.tolist(), ORDERS.seen_day.tolist(), strict=True):
+        people[buyer][1].append(day)
+    return people
+
+
 def test_people_are_fitted_as_their_orders_and_told_of_by_their_place() -> None:
     """Everybody second here has not bought."""
-    people: list[tuple[list[tuple[datetime, int]], list[int]]] = []
-    for buyer in range(ORDERS.buyers):
-        own = ORDERS.buyer == buyer
-        instants = [START + timedelta(milliseconds=int(at) - to_millis(START)) for at in ORDERS.at[own]]
-        orders = list(zip(instants, map(int, ORDERS.net[own]), strict=True))
-        people += [(orders, [int(day) for day in ORDERS.seen_day[ORDERS.seen_buyer == buyer]]), ([], [1])]
-    night, same = fit_people(people, END), fit_scores(ORDERS, END)
+    people = [each for person in histories() for each in (person, ([], [1]))]
+    night, same = fit_people(people, END), whole()
     assert night.model == same.model
     assert night.holdout.people == [2 * buyer for buyer in same.holdout.people]
     assert night.holdout.scores == same.holdout.scores

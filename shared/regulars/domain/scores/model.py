@@ -38,13 +38,36 @@ class AverageBuyer(NamedTuple):
     value: float
 
 
+class Compared(NamedTuple):
+    """The churn models as they were compared: fitted to what lay before `cut` (epoch milliseconds), 90 days before the
+    fit. What they say of who had bought by then, against what those did since, is beyond suspicion of hindsight."""
+
+    cut: int
+    bg_nbd: BgNbd | None = None
+    logistic: Logistic | None = None
+
+    def to_doc(self) -> dict[str, Any]:
+        """Their JSON document."""
+        return {
+            "cut": self.cut,
+            "bg_nbd": self.bg_nbd and self.bg_nbd._asdict(),
+            "logistic": _of_logistic(self.logistic),
+        }
+
+    @classmethod
+    def from_doc(cls, doc: Mapping[str, Any]) -> Compared:
+        """The inverse of `to_doc`."""
+        return cls(doc["cut"], doc["bg_nbd"] and BgNbd(**doc["bg_nbd"]), _logistic(doc["logistic"]))
+
+
 @dataclass(frozen=True, slots=True)
 class ScoreModel:
     """`fitted_at` in epoch milliseconds; 0: never.
 
     `churn` says which model the churn probability comes from; None: `gate` or `reasons` say why there is none.
     `reasons` holds, by model (`bg_nbd`, `gamma_gamma`, `logistic`), why it is absent; `metrics`, by model, how good it
-    was on the same 90 days, which none of them had seen. `rfm` holds cut points by number of levels.
+    was on the same 90 days, which none of them had seen; `compared` are those that were measured. `rfm` holds cut
+    points by number of levels.
     """
 
     fitted_at: int = 0
@@ -61,14 +84,10 @@ class ScoreModel:
     metrics: Mapping[str, Metrics] = field(default_factory=dict)
     rfm: Mapping[int, RfmCuts] = field(default_factory=dict)
     rhythm: Rhythm | None = None
+    compared: Compared | None = None
 
     def to_doc(self) -> dict[str, Any]:
         """Its JSON document; numbers are kept exactly."""
-        logistic = self.logistic and {
-            "intercept": self.logistic.intercept,
-            "coefficients": dict(zip(FEATURES, self.logistic.coefficients, strict=True)),
-            "means": dict(zip(FEATURES, self.logistic.means, strict=True)),
-        }
         return {
             "v": SCHEMA,
             "fitted_at": self.fitted_at,
@@ -77,7 +96,7 @@ class ScoreModel:
             "churn": self.churn and self.churn.value,
             "bg_nbd": self.bg_nbd and self.bg_nbd._asdict(),
             "gamma_gamma": self.gamma_gamma and self.gamma_gamma._asdict(),
-            "logistic": logistic,
+            "logistic": _of_logistic(self.logistic),
             "cohorts": self.cohorts and self.cohorts.to_doc(),
             "average": self.average and self.average._asdict(),
             "orders_per_purchase": self.orders_per_purchase,
@@ -85,6 +104,7 @@ class ScoreModel:
             "metrics": {name: metrics.to_doc() for name, metrics in sorted(self.metrics.items())},
             "rfm": {str(levels): cuts.to_doc() for levels, cuts in sorted(self.rfm.items())},
             "rhythm": self.rhythm and self.rhythm.to_doc(),
+            "compared": self.compared and self.compared.to_doc(),
         }
 
     @classmethod
@@ -107,7 +127,18 @@ class ScoreModel:
             metrics={name: Metrics.from_doc(metrics) for name, metrics in doc["metrics"].items()},
             rfm={int(levels): RfmCuts.from_doc(cuts) for levels, cuts in doc["rfm"].items()},
             rhythm=doc["rhythm"] and Rhythm.from_doc(doc["rhythm"]),
+            compared=Compared.from_doc(doc["compared"]) if doc.get("compared") else None,
         )
+
+
+def _of_logistic(model: Logistic | None) -> dict[str, Any] | None:
+    if model is None:
+        return None
+    return {
+        "intercept": model.intercept,
+        "coefficients": dict(zip(FEATURES, model.coefficients, strict=True)),
+        "means": dict(zip(FEATURES, model.means, strict=True)),
+    }
 
 
 def _logistic(doc: Mapping[str, Any] | None) -> Logistic | None:
