@@ -78,6 +78,7 @@ ARTIFACTS = {
         _artifact(
             "refresh", "numpy", "pyyaml", "scipy", "threadpoolctl", services=("dynamodb", "s3", "sqs"), program=True
         ),
+        _artifact("snapshot", "pyarrow", "pyyaml", services=("dynamodb", "s3"), program=True),
         _artifact("monitor", "pyarrow", services=("s3",), contracts=True),
         _artifact("reconcile", "pyarrow", "pyyaml", services=("dynamodb", "s3", "sqs"), program=True),
         _artifact(

@@ -39,8 +39,8 @@ def _template() -> dict[str, Any]:
 
 
 def idle_month() -> dict[str, float]:
-    """US dollars by item, without what only a shop on BigCommerce needs. Refresh, reconcile and monitor find nothing
-    once a night: below a cent."""
+    """US dollars by item, without what only a shop on BigCommerce needs. Refresh, reconcile, snapshot and monitor
+    find nothing once a night: below a cent."""
     template = _template()
     resources = [given for given in template["Resources"].values() if given.get("Condition") != "HasBigCommerce"]
     count = {kind: sum(resource["Type"] == kind for resource in resources) for kind in {r["Type"] for r in resources}}

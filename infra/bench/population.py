@@ -17,7 +17,7 @@ from infra.bench.pure import SEGMENTS, large_program
 from infra.bench.segments_by_hand import with_lists, with_rows
 from infra.bench.traffic import START
 from regulars.adapters.population.everybody import evaluate_population
-from regulars.adapters.population.snapshot import asked_of, read_snapshot, schema_of
+from regulars.adapters.population.snapshot import asked_of, form_of, read_snapshot
 from regulars.domain.instants import to_millis
 from regulars.domain.rules.sql import population_query
 
@@ -103,8 +103,7 @@ def make_snapshot(
     path: Path, program: CompiledProgram, connection: duckdb.DuckDBPyConnection, *, customers: int = CUSTOMERS
 ) -> None:
     """Write a snapshot of made customers, as the program needs it."""
-    columns = asked_of(program).layout()
-    schema = schema_of(columns, metadata={"program_version": program.version, "now": _NOW})
+    _, schema = form_of(program, NOW)
     made = connection.sql(_MADE, params=[customers]).to_arrow_reader(_AT_A_TIME)
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for batch in made:

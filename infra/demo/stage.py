@@ -20,7 +20,7 @@ PARAMETERS = {"WriteKeys": f"{HIT_SOURCE}={WRITE_KEY}"}
 _LIVE_STRIDE = timedelta(minutes=30)
 _AHEAD_STRIDE = timedelta(hours=12)
 REFRESH_EVERY = timedelta(days=21)
-_RARER = {"refresh": REFRESH_EVERY, "reconcile": 2 * AHEAD, "monitor": 2 * AHEAD}
+_RARER = {"refresh": REFRESH_EVERY, "reconcile": 2 * AHEAD, "monitor": 2 * AHEAD, "snapshot": 2 * AHEAD}
 """moto's scans and a year's log cost seconds, so what is nightly is not nightly here."""
 
 Progress = Callable[[int], None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from regulars.domain.errors import BadInputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from regulars.application.segments.drafts import Preview
     from regulars.domain.definitions import Basis, DefinitionSet
     from regulars.domain.program import Program
 
@@ -116,17 +118,18 @@ def explain(bucket: str, table: str, customer: str, segment: str, *, as_json: bo
 @TABLE
 @FILE
 @click.option("--sample", default=10, show_default=True, type=click.IntRange(0, 1000), help="So many ids.")
+@click.option("--snapshot", is_flag=True, help="Of last night's snapshot: seconds for millions. Needs DuckDB.")
 @AS_JSON
-def preview(bucket: str, table: str, file: Path, sample: int, *, as_json: bool) -> None:
+def preview(bucket: str, table: str | None, file: Path, sample: int, *, snapshot: bool, as_json: bool) -> None:
     """How many customers the definition in FILE would hold now, some of them, and who is in other segments, too.
 
-    Nothing is changed. With the name of a segment that there is, also who would enter and leave it.
+    Nothing is changed. With the name of a segment that there is, also who would enter and leave it. With --snapshot it
+    is as of the latest snapshot; what that does not hold is refused (not_in_snapshot): then ask without it.
     """
     from regulars.application.segments.drafts import preview_doc  # noqa: PLC0415
-    from regulars.runtime.segments import preview as compose  # noqa: PLC0415
 
     with trouble():
-        found = compose(bucket, table)(*read_definition(file), sample=sample)
+        found = _previewed(bucket, None if snapshot else table, file, sample)
     doc = preview_doc(found)
     if as_json:
         _print(doc)
@@ -134,13 +137,49 @@ def preview(bucket: str, table: str, file: Path, sample: int, *, as_json: bool) 
     click.echo(f"{found.name}: {found.described}")
     share = f" ({doc['size'] / doc['customers']:.1%})" if doc["customers"] else ""
     click.echo(f"{doc['size']} of {doc['customers']} customers{share}, in {doc['seconds']:.1f} s")
+    click.echo(f"  as of {doc['as_of']}, by the {doc['source']}")
     if found.stays is not None:
         click.echo(f"  instead of the one there is: {found.stays} stay, {found.enters} enter, {found.leaves} leave")
     for part in found.unfilled:
         click.echo(f"  profiles do not keep {part} that far back yet; the figures are wrong until a rebuild has run")
     table_of(("also in", "of", "both"), ((row["segment"], row["size"], row["both"]) for row in doc["overlap"]))
+    if doc["left_out"]:
+        click.echo(f"  the snapshot cannot tell of {', '.join(doc['left_out'])}")
     for node in found.found.sample:
         click.echo(f"  {node}")
+
+
+def _previewed(bucket: str, table: str | None, file: Path, sample: int) -> Preview:
+    """From the table, or without one from the latest snapshot."""
+    name, draft = read_definition(file)
+    if table is not None:
+        from regulars.runtime.segments import preview as compose  # noqa: PLC0415
+
+        return compose(bucket, table)(name, draft, sample=sample)
+    from regulars.runtime.snapshots import preview as latest  # noqa: PLC0415
+
+    with latest(bucket) as preview:
+        return preview(name, draft, sample=sample)
+
+
+@segments.command()
+@BUCKET
+@TABLE
+@AS_JSON
+def snapshot(bucket: str, table: str, *, as_json: bool) -> None:
+    """Take a snapshot now, as the nightly function does: after a change, or where a night is too short for all."""
+    from regulars.domain.instants import iso  # noqa: PLC0415
+    from regulars.runtime.snapshots import taking  # noqa: PLC0415
+
+    with trouble():
+        report = taking(bucket, table)()
+    doc = {**asdict(report), "taken_at": iso(report.taken_at)}
+    if as_json:
+        _print(doc)
+        return
+    click.echo(f"{report.customers} customers in {report.parts} parts, as of {doc['taken_at']}")
+    if not report.latest:
+        click.echo("a later snapshot was taken meanwhile; previews are answered from that")
 
 
 @segments.command()

@@ -45,6 +45,8 @@ SELDOM = {
     ("ReconcileRole", "dynamodb:PutItem"),  # only where something is wrong
     ("ReconcileRole", "sqs:SendMessage"),
     ("MonitorRole", "sqs:SendMessage"),  # Lambda's, where a night fails
+    ("SnapshotRole", "s3:ListBucket"),
+    ("SnapshotRole", "sqs:SendMessage"),
 }
 
 Use = tuple[str, str, str]
@@ -150,7 +152,7 @@ def _busy_month(cloud: LocalCloud) -> None:
     cloud.settle()
     _answer_mail(cloud)
     _operate(cloud)
-    monthly = dict.fromkeys(("refresh", "reconcile", "monitor"), timedelta(days=30))
+    monthly = dict.fromkeys(("refresh", "reconcile", "monitor", "snapshot"), timedelta(days=30))
     cloud.advance(by=timedelta(days=200), stride=timedelta(days=1), rarer=monthly)
 
 

@@ -66,8 +66,8 @@ class TestFunctions:
         names = {STACK.metadata(logical)["CodeFolder"] for logical in FUNCTIONS}
         assert names == {
             "collect", "receive_orders", "ingest", "update_customers", "evaluate_customers",
-            "tick", "refresh", "reconcile", "monitor", "send_messages", "record_feedback", "unsubscribe", "fetch_shop",
-            "survey", "admin",
+            "tick", "refresh", "reconcile", "snapshot", "monitor", "send_messages", "record_feedback", "unsubscribe",
+            "fetch_shop", "survey", "admin",
         }  # fmt: skip
 
     @pytest.mark.parametrize("logical", FUNCTIONS)
@@ -184,6 +184,7 @@ class TestEventSources:
             "cron(0 5 * * ? *)",
             "cron(15 2 * * ? *)",
             "cron(15 3 * * ? *)",
+            "cron(30 4 * * ? *)",
             "rate(1 minute)",
         ]
         for rule in rules.values():
@@ -195,7 +196,7 @@ class TestEventSources:
         assert {given["DestinationConfig"]["OnFailure"]["Destination"] for given in invoked} == {
             STACK.get_att("SchedulesDlq", "Arn")
         }
-        assert len(called) == len(invoked) == 4
+        assert len(called) == len(invoked) == 5
 
     def test_senders_from_outside_may_write_to_their_queue_only(self) -> None:
         """S3, SNS and EventBridge are services that anybody can drive: each is held to this account or this topic."""

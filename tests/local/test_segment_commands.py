@@ -127,6 +127,27 @@ def test_preview_counts_and_changes_nothing(shop: LocalCloud, definition: str) -
     assert not shop.client("s3").list_objects_v2(Bucket=shop.bucket_name, Prefix="program/definitions").get("Contents")
 
 
+def test_preview_from_the_snapshot_of_the_night(shop: LocalCloud, definition: str) -> None:
+    """The same figures, and of when they are; before the first night, or for what it does not hold, a clear word."""
+    refused = run(shop, "preview", definition, "--snapshot")
+    assert (refused.exit_code, "there is no snapshot" in refused.output) == (1, True)
+    event = json.loads((PROGRAM.parent / "events" / "snapshot" / "nightly.json").read_text())
+    assert shop.invoke("snapshot", event)["customers"] == 2
+    doc = told(shop, "preview", definition, "--snapshot")
+    assert (doc["source"], doc["as_of"]) == ("snapshot", "2026-11-22T10:00:00.000Z")
+    scanned = told(shop, "preview", definition)
+    assert {**doc, "source": "table", "seconds": 0} == {**scanned, "seconds": 0}
+    assert "as of 2026-11-22T10:00:00.000Z, by the snapshot" in run(shop, "preview", definition, "--snapshot").output
+    unheld = "name: roman\nrule: {field: traits.city, equals: Rome}\n"
+    refused = run(shop, "preview", "-", "--snapshot", stdin=unheld)
+    assert (refused.exit_code, "does not have traits.city" in refused.output) == (1, True)
+
+
+def test_a_snapshot_taken_by_hand(shop: LocalCloud) -> None:
+    assert told(shop, "snapshot")["customers"] == 2
+    assert "2 customers in 1 parts, as of " in run(shop, "snapshot").output
+
+
 @pytest.mark.parametrize("what", ["definition", "name"])
 def test_backtest_of_a_definition_or_a_segment(shop: LocalCloud, definition: str, what: str) -> None:
     over = ("--from", "2026-11-22", "--to", "2026-11-23", "--step", "6h")

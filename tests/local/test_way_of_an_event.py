@@ -75,7 +75,9 @@ def outcome(requests: list[Callable[[LocalCloud], None]]) -> dict[str, Any]:
         for request in requests:
             request(cloud)
             cloud.settle()
-        cloud.advance(by=45 * DAY, stride=HOUR, rarer=dict.fromkeys(("refresh", "reconcile", "monitor"), 15 * DAY))
+        cloud.advance(
+            by=45 * DAY, stride=HOUR, rarer=dict.fromkeys(("refresh", "reconcile", "monitor", "snapshot"), 15 * DAY)
+        )
         assert cloud.dead_letters() == {}
         mail = sorted((mail.recipients[0], mail.subject) for mail in cloud.mail)
         return {"customers": customers(cloud), "mail": mail, "sms": sorted(sms.to for sms in cloud.sms)}

@@ -287,7 +287,7 @@ class Simulation:
             if self.cloud.invocations["refresh"] < _REFRESHES:
                 self._wait_for_refresh()
                 return True
-            for function in ("reconcile", "monitor"):
+            for function in ("reconcile", "monitor", "snapshot"):
                 if not self.cloud.invocations[function]:
                     self._run_schedule(function)
                     return True

@@ -17,6 +17,8 @@ NOT_CROSSED = {
     ("reconcile", "sqs:SendMessage"),
     ("monitor", "s3:GetObject"),  # there was nothing yesterday: tests/local/test_quality.py
     ("monitor", "sqs:SendMessage"),  # Lambda's, where a night fails
+    ("snapshot", "s3:ListBucket"),
+    ("snapshot", "sqs:SendMessage"),
     ("survey", "secretsmanager:GetSecretValue"),  # as unsubscribe, without a table: tests/unit/test_survey_page.py
     ("survey", "sqs:SendMessage"),
     ("fetch_shop", "sqs:SendMessage"),  # one call in, one out, and idempotent: tests/unit/shops/test_bigcommerce.py

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from regulars.domain.instants import iso
 from regulars.domain.plan import lacking
 
 if TYPE_CHECKING:
@@ -54,7 +55,12 @@ class PreviewSegment:
         return Preview(
             name=name,
             described=program.describe(name),
-            found=replace(found, sizes=_without(found.sizes, other), both=_without(found.both, other)),
+            found=replace(
+                found,
+                sizes=_without(found.sizes, other),
+                both=_without(found.both, other),
+                left_out=tuple(left for left in found.left_out if left != other),
+            ),
             stays=stays,
             enters=None if stays is None else found.size - stays,
             leaves=None if stays is None else found.sizes[other] - stays,
@@ -90,7 +96,10 @@ def preview_doc(found: Preview) -> dict[str, Any]:
         "size": found.found.size,
         "sample": list(found.found.sample),
         "overlap": overlap,
+        "left_out": list(found.found.left_out),
         "unfilled": list(found.unfilled),
+        "as_of": iso(found.found.as_of),
+        "source": found.found.source,
         "seconds": round(found.seconds, 3),
     }
     if found.stays is not None:

@@ -65,4 +65,6 @@ class ScannedPopulation:
             tuple(chosen),
             {name: sizes[name] for name in others},
             {name: both[name] for name in others},
+            now,
+            "table",
         )
