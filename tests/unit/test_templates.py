@@ -107,7 +107,9 @@ def test_a_subject_is_one_line(folder: Path, name: str) -> None:
         rendered(folder, "subject", "Hello {{ name }}", name=name)
 
 
-@pytest.mark.parametrize("template", ["welcome", "abandoned_cart", "win_back_email", "post_purchase_nps"])
+@pytest.mark.parametrize(
+    "template", ["welcome", "abandoned_cart", "win_back_email", "win_back_early", "post_purchase_nps"]
+)
 @pytest.mark.parametrize("variables", [NOTHING_KNOWN, EVERYTHING_KNOWN])
 @pytest.mark.parametrize("url", ["", "https://shop.example"])
 def test_starter_emails_hold_whatever_is_known(template: str, variables: dict[str, Any], url: str) -> None:
