@@ -15,22 +15,13 @@ from typing import Any
 from regulars.domain.instants import day_number, day_start, from_millis
 from regulars.domain.rules.aggregates import ORDERS, REVENUE, Aggregate, Count, Measure
 from regulars.domain.rules.comparisons import TESTS, TRAIT_TESTS
-from regulars.domain.rules.compiling import (
-    FAILS,
-    HOLDS,
-    Compiled,
-    Facts,
-    Setting,
-    Verdict,
-    by_reigns,
-    combined,
-    compiled,
-)
+from regulars.domain.rules.compiling import Facts, Setting, Verdict, by_reigns
 from regulars.domain.rules.features import mark_of
 from regulars.domain.rules.fields import Kind
 from regulars.domain.rules.requirements import feature_of
 from regulars.domain.rules.view import OrderRow, View
 from regulars.domain.rules.windows import ALWAYS, FOREVER, Reign, Window
+from regulars.domain.rules.writing import Lines, Module, Sink, Writer, calling, combined, either, steady, written
 from regulars.domain.tallies import Instants, Told, Total, Totals, Values
 
 _start_of = lru_cache(maxsize=4096)(day_start)
@@ -39,8 +30,8 @@ Items = Callable[[View], Sequence[tuple[Reign, Any]]]
 """What an aggregate looks at, each thing with the time in which it is in the window."""
 
 
-@compiled.register
-def _(rule: Count, setting: Setting) -> Compiled:
+@written.register
+def _(rule: Count, setting: Setting) -> Writer:
     mark, key = (
         (mark_of(rule.where), "")
         if rule.event == ORDERS
@@ -57,8 +48,8 @@ def len_or_sum(rule: Count) -> Callable[[list[Any]], Any]:
     return len if rule.event == ORDERS else sum
 
 
-@compiled.register
-def _(rule: Aggregate, setting: Setting) -> Compiled:
+@written.register
+def _(rule: Aggregate, setting: Setting) -> Writer:
     operations = rule.operations()
     rolling = rule.window.is_rolling and all(operator in _THRESHOLDS for operator, _ in operations)
     if rule.figure == "sum" and rule.measure == REVENUE and rolling:
@@ -73,7 +64,7 @@ def _generally(
     items: Items,
     figure: Callable[[list[Any]], Any],
     tests: Mapping[str, Callable[[Any, Any], bool]],
-) -> Compiled:
+) -> Writer:
     asked = [(tests[operator], setting.resolved(operand)) for operator, operand in operations]
 
     def test(things: list[Any]) -> bool:
@@ -83,7 +74,7 @@ def _generally(
     def run(facts: Facts, now: datetime) -> Verdict:
         return by_reigns(items(facts.view), test, now)
 
-    return run
+    return calling(run)
 
 
 def _average(things: list[Any]) -> float | None:
@@ -158,11 +149,9 @@ def _tallied(view: View, key: str, window: Window) -> list[tuple[Reign, Any]]:
 _EVER = Window()
 
 
-def _by_threshold(
-    operations: Sequence[tuple[str, Any]], setting: Setting, reaching: Callable[..., Compiled]
-) -> Compiled:
-    """Bounds on a whole quantity, each as "reaches k" or not: `reaching(k, reached)` makes either."""
-    parts: list[Compiled] = []
+def _by_threshold(operations: Sequence[tuple[str, Any]], setting: Setting, reaching: Callable[..., Writer]) -> Writer:
+    """Bounds on a whole quantity, each as "reaches k" or not: `reaching(k, reached)` writes either."""
+    parts: list[Writer] = []
     for operator, operand in operations:
         threshold = setting.resolved(operand)
         low, high = threshold if operator == "between" else (threshold, threshold)
@@ -177,56 +166,67 @@ def _by_threshold(
     return combined(parts, decisive=False)
 
 
-def _orders_reaching(mark: str | None, within: timedelta | None, threshold: int, *, reached: bool) -> Compiled:
-    enough, short = (HOLDS, FAILS) if reached else (FAILS, HOLDS)
-
-    def run(facts: Facts, now: datetime) -> Verdict:
-        times = facts.times if mark is None else facts.totals(mark)[0]
-        if len(times) < threshold:
-            return short
-        if within is None or threshold <= 0:
-            return enough
-        edge = times[-threshold] + within  # when the order leaves whose leaving breaks "at least k"
-        return (reached, edge) if now < edge else short
-
-    return run
-
-
-def _events_reaching(event: str, within: timedelta | None, threshold: int, *, reached: bool) -> Compiled:
-    if threshold <= 0:
-        return lambda facts, now: HOLDS if reached else FAILS  # noqa: ARG005 - no window holds fewer than none
-    short = FAILS if reached else HOLDS
+def _leaving(edge: str, within: timedelta | None, sink: Sink, *, reached: bool) -> Lines:
+    """What reaches its bound does so until `edge`, for good where there is no window."""
     if within is None:
-        enough = HOLDS if reached else FAILS
-        return lambda facts, now: enough if facts.view.count(event) >= threshold else short  # noqa: ARG005 - ever
+        return sink.fixed(verdict=reached)
+    coming = sink.until("edge", verdict=reached)
+    return [f"edge = {edge}", *either("now < edge", coming, sink.fixed(verdict=not reached))]
+
+
+def _orders_reaching(mark: str | None, within: timedelta | None, threshold: int, *, reached: bool) -> Writer:
+    if threshold <= 0:
+        return steady(lambda module: str(reached))  # noqa: ARG005 - no window holds fewer than none
+
+    def write(module: Module, sink: Sink) -> Lines:
+        times = "facts.times" if mark is None else f"facts.totals({module.constant(mark)})[0]"
+        # The order leaves whose leaving breaks "at least k".
+        enough = _leaving(f"times[-{threshold:d}] + {module.constant(within)}", within, sink, reached=reached)
+        short = sink.fixed(verdict=not reached)
+        return [f"times = {times}", *either(f"len(times) < {threshold:d}", short, enough)]
+
+    return write
+
+
+def _events_reaching(event: str, within: timedelta | None, threshold: int, *, reached: bool) -> Writer:
+    if threshold <= 0:
+        return steady(lambda module: str(reached))  # noqa: ARG005 - as above
+    if within is None:
+        sign = ">=" if reached else "<"
+        return steady(lambda module: f"facts.view.count({module.constant(event)}) {sign} {threshold:d}")
     span = within // timedelta(days=1)
 
-    def run(facts: Facts, now: datetime) -> Verdict:
-        days, running = facts.running_days(event)
-        breaking = bisect_left(running, threshold)
-        if breaking == len(days):
-            return short
-        edge = _start_of(days[breaking] + span + 1)  # a day counts until the end of the one that lies `span` after it
-        return (reached, edge) if now < edge else short
+    def write(module: Module, sink: Sink) -> Lines:
+        # A day counts until the end of the one that lies `span` after it.
+        edge = f"{module.constant(_start_of)}(days[breaking] + {span + 1})"
+        return [
+            f"days, running = facts.running_days({module.constant(event)})",
+            f"breaking = {module.constant(bisect_left)}(running, {threshold:d})",
+            *either(
+                "breaking == len(days)",
+                sink.fixed(verdict=not reached),
+                _leaving(edge, within, sink, reached=reached),
+            ),
+        ]
 
-    return run
+    return write
 
 
-def _revenue_reaching(mark: str | None, within: timedelta | None, threshold: int, *, reached: bool) -> Compiled:
-    enough, short = (HOLDS, FAILS) if reached else (FAILS, HOLDS)
+def _revenue_reaching(mark: str | None, within: timedelta | None, threshold: int, *, reached: bool) -> Writer:
+    def write(module: Module, sink: Sink) -> Lines:
+        totals = "facts.times, facts.sums" if mark is None else f"facts.totals({module.constant(mark)})"
+        edge = f"times[leaving - 1] + {module.constant(within)}"
+        enough = either(
+            "leaving == len(sums)", sink.fixed(verdict=reached), _leaving(edge, within, sink, reached=reached)
+        )
+        return [
+            f"times, sums = {totals}",
+            # The first `leaving` orders must have left for the rest to fall short; nets are not negative, so sums grow.
+            f"leaving = {module.constant(bisect_right)}(sums, sums[-1] - {threshold:d})",
+            *either("leaving == 0", sink.fixed(verdict=not reached), enough),
+        ]
 
-    def run(facts: Facts, now: datetime) -> Verdict:
-        times, sums = (facts.times, facts.sums) if mark is None else facts.totals(mark)
-        # The first `leaving` orders must have left for the rest to fall short; nets are not negative, so sums grow.
-        leaving = bisect_right(sums, sums[-1] - threshold)
-        if leaving == 0:
-            return short
-        if within is None or leaving == len(sums):
-            return enough
-        edge = times[leaving - 1] + within
-        return (reached, edge) if now < edge else short
-
-    return run
+    return write
 
 
 def measured(rule: Measure | Count | Aggregate, view: View, now: datetime, setting: Setting | None = None) -> Any:

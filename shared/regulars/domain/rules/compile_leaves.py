@@ -12,13 +12,10 @@ from regulars.domain.rules.comparisons import TESTS, TRAIT_TESTS, timed
 from regulars.domain.rules.compiling import (
     FAILS,
     HOLDS,
-    Compiled,
     Facts,
     Setting,
     Verdict,
     by_edges,
-    combined,
-    compiled,
 )
 from regulars.domain.rules.fields import MOVING, MOVING_NUMBERS, TIMED, Kind, field_kind
 from regulars.domain.rules.leaves import SHARES, Compare, InSegment, Multiple, RandomShare, Since
@@ -26,42 +23,49 @@ from regulars.domain.rules.operands import FieldRef
 from regulars.domain.rules.times import instant_in
 from regulars.domain.rules.tree import All, AnyOf, Not
 from regulars.domain.rules.windows import FOREVER
+from regulars.domain.rules.writing import (
+    Lines,
+    Module,
+    Sink,
+    Writer,
+    calling,
+    combined,
+    compiled,
+    either,
+    negated,
+    steady,
+    written,
+)
 
 _SECOND = timedelta(seconds=1)
 _DATES = TIMED | {"before", "after"}
 
 
-@compiled.register
-def _(rule: All, setting: Setting) -> Compiled:
+@written.register
+def _(rule: All, setting: Setting) -> Writer:
     return combined(_cheapest_first(rule.rules, setting), decisive=False)
 
 
-@compiled.register
-def _(rule: AnyOf, setting: Setting) -> Compiled:
+@written.register
+def _(rule: AnyOf, setting: Setting) -> Writer:
     return combined(_cheapest_first(rule.rules, setting), decisive=True)
 
 
-def _cheapest_first(rules: Sequence[object], setting: Setting) -> list[Compiled]:
+def _cheapest_first(rules: Sequence[object], setting: Setting) -> list[Writer]:
     """Comparisons first: what they decide, they decide for good, and the order of rules does not change a verdict."""
-    return [compiled(rule, setting) for rule in sorted(rules, key=lambda rule: not isinstance(rule, Compare))]
+    return [written(rule, setting) for rule in sorted(rules, key=lambda rule: not isinstance(rule, Compare))]
 
 
-@compiled.register
-def _(rule: Not, setting: Setting) -> Compiled:
-    child = compiled(rule.rule, setting)
-
-    def run(facts: Facts, now: datetime) -> Verdict:
-        verdict, until = child(facts, now)
-        return not verdict, until
-
-    return run
+@written.register
+def _(rule: Not, setting: Setting) -> Writer:
+    return negated(written(rule.rule, setting))
 
 
-@compiled.register
-def _(rule: Compare, setting: Setting) -> Compiled:
+@written.register
+def _(rule: Compare, setting: Setting) -> Writer:
     kind = field_kind(rule.field)
     tests = TRAIT_TESTS if kind is Kind.TRAIT else TESTS
-    parts: list[Compiled] = []
+    parts: list[Writer] = []
     for operator, operand in rule.operations():
         if rule.field in MOVING and operator != "exists" and not isinstance(operand, FieldRef):
             parts.append(_moving(rule.field, operator, setting.resolved(operand)))
@@ -81,22 +85,19 @@ def _is_date(kind: Kind, operator: str) -> bool:
     return kind is Kind.TRAIT and operator in _DATES
 
 
-def comparison(field: str, test: Callable[[Any, Any], bool], operand: Any) -> Compiled:
+def comparison(field: str, test: Callable[[Any, Any], bool], operand: Any) -> Writer:
     """A field beside a constant; time does not matter."""
-    if test is TESTS["equals"]:  # the most frequent of all, without a call
 
-        def run_equals(facts: Facts, now: datetime) -> Verdict:  # noqa: ARG001 - as below
-            return HOLDS if facts[field] == operand else FAILS
+    def condition(module: Module) -> str:
+        value, constant = f"facts[{module.constant(field)}]", module.constant(operand)
+        if test is TESTS["equals"]:  # the most frequent of all, without a call
+            return f"{value} == {constant}"
+        return f"{module.constant(test)}({value}, {constant})"
 
-        return run_equals
-
-    def run(facts: Facts, now: datetime) -> Verdict:  # noqa: ARG001 - a comparison does not depend on time
-        return HOLDS if test(facts[field], operand) else FAILS
-
-    return run
+    return steady(condition)
 
 
-def _moving(field: str, operator: str, operand: Any) -> Compiled:
+def _moving(field: str, operator: str, operand: Any) -> Writer:
     """A field that time moves, which says itself when it passes a bound."""
     test = TESTS[operator]
     bounds = _bounds(field, operator, operand) if field in MOVING_NUMBERS else [None]
@@ -106,7 +107,7 @@ def _moving(field: str, operator: str, operand: Any) -> Compiled:
         edges = [edge for bound in bounds if (edge := view.changes(field, bound, now)) is not None]
         return test(view.at(field, now), operand), min(edges, default=FOREVER)
 
-    return run
+    return calling(run)
 
 
 def _bounds(field: str, operator: str, operand: Any) -> list[float | None]:
@@ -118,14 +119,14 @@ def _bounds(field: str, operator: str, operand: Any) -> list[float | None]:
     return [following] if operator in {"above", "at_most"} else [low, following]
 
 
-def _dated(field: str, test: Callable[[Any, Any], bool], operand: Any) -> Compiled:
+def _dated(field: str, test: Callable[[Any, Any], bool], operand: Any) -> Writer:
     def run(facts: Facts, now: datetime) -> Verdict:  # noqa: ARG001 - as above
         return HOLDS if test(instant_in(facts[field]), operand) else FAILS
 
-    return run
+    return calling(run)
 
 
-def _beside(field: str, test: Callable[[Any, Any], bool], other: str, *, as_date: bool) -> Compiled:
+def _beside(field: str, test: Callable[[Any, Any], bool], other: str, *, as_date: bool) -> Writer:
     """Two fields of one customer; with one of them absent nothing is known, so only `not_equals` holds."""
     unknown = HOLDS if test in (TESTS["not_equals"], TRAIT_TESTS["not_equals"]) else FAILS
 
@@ -137,10 +138,10 @@ def _beside(field: str, test: Callable[[Any, Any], bool], other: str, *, as_date
             return unknown
         return HOLDS if test(one, two) else FAILS
 
-    return run
+    return calling(run)
 
 
-def _timed(field: str, operator: str, span: timedelta) -> Compiled:
+def _timed(field: str, operator: str, span: timedelta) -> Writer:
     """An instant within so long before or after now, which has its edges where the time is up."""
 
     def run(facts: Facts, now: datetime) -> Verdict:
@@ -150,38 +151,32 @@ def _timed(field: str, operator: str, span: timedelta) -> Compiled:
         edges = (instant, instant + span, instant - span)
         return by_edges(edges, lambda then: timed(operator, instant, span, then), now)
 
-    return run
+    return calling(run)
 
 
-@compiled.register
-def _(rule: Since, setting: Setting) -> Compiled:  # noqa: ARG001 - one signature for all nodes
+@written.register
+def _(rule: Since, setting: Setting) -> Writer:  # noqa: ARG001 - one signature for all nodes
     parts = [_elapsed(rule.since, bound, reached=operator == "at_least") for operator, bound in rule.operations()]
     return combined(parts, decisive=False)
 
 
-def _elapsed(field: str, bound: timedelta | Multiple, *, reached: bool) -> Compiled:
+def _elapsed(field: str, bound: timedelta | Multiple, *, reached: bool) -> Writer:
     """Holds from `bound` after the instant in `field` on (`reached`) or until then; never while there is no instant."""
-    after = HOLDS if reached else FAILS
-    if isinstance(bound, timedelta):
 
-        def fixed(facts: Facts, now: datetime) -> Verdict:
-            instant: Any = facts[field]
-            if instant is None:
-                return FAILS
-            edge = instant + bound
-            return (not reached, edge) if now < edge else after
+    def write(module: Module, sink: Sink) -> Lines:
+        if isinstance(bound, timedelta):
+            length = module.constant(bound)
+        else:
+            length = f"{module.constant(multiple(bound))}(facts[{module.constant(bound.of)}])"
+        coming = sink.until("edge", verdict=not reached)
+        over = sink.fixed(verdict=reached)
+        known = [f"edge = instant + {length}", *either("now < edge", coming, over)]
+        return [
+            f"instant = facts[{module.constant(field)}]",
+            *either("instant is None", sink.fixed(verdict=False), known),
+        ]
 
-        return fixed
-    of, length = bound.of, multiple(bound)
-
-    def own(facts: Facts, now: datetime) -> Verdict:
-        instant: Any = facts[field]
-        if instant is None:
-            return FAILS
-        edge = instant + length(facts[of])
-        return (not reached, edge) if now < edge else after
-
-    return own
+    return write
 
 
 def multiple(bound: Multiple) -> Callable[[Any], timedelta]:
@@ -206,12 +201,12 @@ def multiple(bound: Multiple) -> Callable[[Any], timedelta]:
     return length
 
 
-@compiled.register
-def _(rule: InSegment, setting: Setting) -> Compiled:
+@written.register
+def _(rule: InSegment, setting: Setting) -> Writer:
     return membership(rule.segment, setting)
 
 
-def membership(name: str, setting: Setting) -> Compiled:
+def membership(name: str, setting: Setting) -> Writer:
     """The verdict of a segment that others name, found once in an evaluation whoever asks first. Cycles were refused
     when the program was loaded."""
 
@@ -224,17 +219,17 @@ def membership(name: str, setting: Setting) -> Compiled:
             known = facts.segments[name] = ready(facts, now)
         return known
 
-    return run
+    return calling(run)
 
 
-@compiled.register
-def _(rule: RandomShare, setting: Setting) -> Compiled:  # noqa: ARG001 - one signature for all nodes
+@written.register
+def _(rule: RandomShare, setting: Setting) -> Writer:  # noqa: ARG001 - one signature for all nodes
     first, end = rule.parts()
 
     def run(facts: Facts, now: datetime) -> Verdict:  # noqa: ARG001 - chance does not change
         return HOLDS if first <= part_of(rule.random, facts.view.root) < end else FAILS
 
-    return run
+    return calling(run)
 
 
 def part_of(name: str, root: str) -> int:

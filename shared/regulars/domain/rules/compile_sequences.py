@@ -8,23 +8,24 @@ from collections.abc import Sequence as Many
 from datetime import datetime
 
 from regulars.domain.instants import from_millis
-from regulars.domain.rules.compiling import Compiled, Facts, Setting, Verdict, by_reigns, compiled
+from regulars.domain.rules.compiling import Facts, Setting, Verdict, by_reigns
 from regulars.domain.rules.features import mark_of
 from regulars.domain.rules.requirements import feature_of_step
 from regulars.domain.rules.sequences import ORDERS, Sequence, Step
 from regulars.domain.rules.view import View
 from regulars.domain.rules.windows import FOREVER, Reign
+from regulars.domain.rules.writing import Writer, calling, written
 from regulars.domain.tallies import Instants
 
 Times = Many[datetime]
 
 
-@compiled.register
-def _(rule: Sequence, setting: Setting) -> Compiled:  # noqa: ARG001 - one signature for all nodes
+@written.register
+def _(rule: Sequence, setting: Setting) -> Writer:  # noqa: ARG001 - one signature for all nodes
     def run(facts: Facts, now: datetime) -> Verdict:
         return by_reigns([(reign, True) for reign in reigns_of(rule, facts.view)], bool, now)
 
-    return run
+    return calling(run)
 
 
 def reigns_of(rule: Sequence, view: View) -> list[Reign]:

@@ -1,4 +1,4 @@
-"""What all compiled rules share: facts read once, verdicts with their end, `all` and `any`.
+"""What all compiled rules share: facts read once, verdicts with their end.
 
 Every leaf that depends on time changes only at instants that the customer's data fix (its *edges*). So one function
 answers both questions, whether the rule holds and until when it surely goes on to, and `all` and `any` need only as
@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from functools import singledispatch
 from itertools import accumulate
 from typing import Any
 
@@ -85,37 +84,6 @@ class Setting:
         if isinstance(operand, tuple):
             return tuple(self.resolved(item) for item in operand)
         return operand
-
-
-@singledispatch
-def compiled(rule: object, setting: Setting) -> Compiled:  # noqa: ARG001 - dispatches on the rule
-    """The function of a rule in a setting. Raises TypeError on an unknown node."""
-    raise TypeError(f"cannot compile {type(rule).__name__}")
-
-
-def combined(children: Sequence[Compiled], *, decisive: bool) -> Compiled:
-    """`all` (one False decides) or `any` (one True decides)."""
-    if len(children) == 1:
-        return children[0]
-    decided: Verdict = (decisive, FOREVER)
-
-    def run(facts: Facts, now: datetime) -> Verdict:
-        steady_until = FOREVER
-        decided_until = None
-        for child in children:
-            verdict, until = child(facts, now)
-            if verdict is decisive:
-                if until is FOREVER:
-                    return decided
-                if decided_until is None or until > decided_until:
-                    decided_until = until
-            elif until is not FOREVER and until < steady_until:
-                steady_until = until
-        if decided_until is not None:
-            return decisive, decided_until
-        return not decisive, steady_until
-
-    return run
 
 
 def by_edges(edges: Iterable[datetime], holds: Callable[[datetime], bool], now: datetime) -> Verdict:

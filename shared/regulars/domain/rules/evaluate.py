@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from regulars.domain.rules.compile import FOREVER, Compiled, Facts, Setting, compiled, membership
+from regulars.domain.rules.compile import FOREVER, Facts, Setting, compiled, membership
 from regulars.domain.rules.tree import Rule
 from regulars.domain.rules.view import View
+from regulars.domain.rules.writing import Lines, Module, Writer, block, either, written
 from regulars.domain.values import value
 
 CHURN_BAND = "churn_band"
+Verdicts = tuple[str | None, list[str], datetime]
+"""The band, the segments' names, and until when both stand."""
 
 
 @value(frozen=True, slots=True)
@@ -44,6 +47,43 @@ def _facts(view: View, churn_band: str | None) -> Facts:
     return facts
 
 
+class _Kept:
+    """A rule of a program: what follows where it holds, and `flips_at`, the first instant at which any may change."""
+
+    def __init__(self, *held: str) -> None:
+        self._held = list(held)
+
+    def fixed(self, *, verdict: bool) -> Lines:
+        return self._held if verdict else []
+
+    def until(self, edge: str, *, verdict: bool) -> Lines:
+        return [*block(f"if {edge} < flips_at:", [f"flips_at = {edge}"]), *self.fixed(verdict=verdict)]
+
+    def found(self) -> Lines:
+        return [*self.until("until", verdict=False), *either("verdict", self._held, [])]
+
+
+def _banded(bands: Sequence[tuple[str, Writer]], module: Module) -> str:
+    """The function that gives the first band whose rule holds, and until when. Bands after it cannot matter before it,
+    or one before it, changes."""
+    lines = ["flips_at = FOREVER"]
+    for name, writer in bands:
+        lines += writer(module, _Kept(f"return {module.constant(name)}, flips_at"))
+    return module.function([*lines, "return None, flips_at"])
+
+
+def _gathered(segments: Sequence[tuple[str, Writer]], band: str, module: Module) -> str:
+    """The function that gives the band, the segments that hold, and until when all of it stands."""
+    lines = [
+        f"band, flips_at = {band}(facts, now)",
+        f"facts[{module.constant(CHURN_BAND)}] = band",
+        "members = []",
+    ]
+    for name, writer in segments:
+        lines += writer(module, _Kept(f"members.append({module.constant(name)})"))
+    return module.function([*lines, "return band, members, flips_at"])
+
+
 class Evaluator:
     """The compiled rules of one program version. Immutable; make it once and use it for every customer.
 
@@ -59,40 +99,27 @@ class Evaluator:
         setting: Setting,
     ) -> None:
         """`churn_bands` in order of precedence; `conditions`: campaign name to its extra rule."""
-        self._bands: list[tuple[str, Compiled]] = [(name, compiled(rule, setting)) for name, rule in churn_bands]
-        self._segments: list[tuple[str, Compiled]] = [
-            (name, membership(name, setting) if name in setting.segments else compiled(rule, setting))
-            for name, rule in segments
-        ]
+        module = Module()
+        band = _banded([(name, written(rule, setting)) for name, rule in churn_bands], module)
+        verdicts = _gathered(
+            [
+                (name, membership(name, setting) if name in setting.segments else written(rule, setting))
+                for name, rule in segments
+            ],
+            band,
+            module,
+        )
+        self._band: Callable[[Facts, datetime], tuple[str | None, datetime]] = module.made(band)
+        self._verdicts: Callable[[Facts, datetime], Verdicts] = module.made(verdicts)
         self._conditions = {name: CompiledRule(rule, setting) for name, rule in conditions.items()}
 
     def evaluate(self, view: View, now: datetime) -> Evaluation:
         """Everything at once, which costs less than asking for the parts."""
-        facts = Facts(view)
-        band, until = self._band(facts, now)
-        facts[CHURN_BAND] = band
-        members = []
-        for name, run in self._segments:
-            verdict, steady = run(facts, now)
-            if verdict:
-                members.append(name)
-            if steady is not FOREVER and steady < until:
-                until = steady
+        band, members, until = self._verdicts(Facts(view), now)
         return Evaluation(band, frozenset(members), None if until is FOREVER else until)
 
-    def _band(self, facts: Facts, now: datetime) -> tuple[str | None, datetime]:
-        """The first band whose rule holds. Bands after it cannot matter before it, or one before it, changes."""
-        until = FOREVER
-        for name, run in self._bands:
-            verdict, steady = run(facts, now)
-            if steady is not FOREVER and steady < until:
-                until = steady
-            if verdict:
-                return name, until
-        return None, until
-
     def churn_band(self, view: View, now: datetime) -> str | None:
-        """The first band whose rule holds, None when none does."""
+        """The first churn band whose rule holds, None when none does."""
         return self._band(Facts(view), now)[0]
 
     def memberships(self, view: View, now: datetime) -> frozenset[str]:
