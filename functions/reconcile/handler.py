@@ -1,21 +1,36 @@
-"""Reconcile, every night: whether the profiles are what the lake says; what differs is rebuilt."""
+"""Reconcile: every night whether the profiles are what the lake says; by day what changed definitions ask of them."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
+from regulars.runtime.batch import batch_reply
 from regulars.runtime.observability import count, logger, metrics
-from regulars.runtime.recovery import nightly
+from regulars.runtime.recovery import following, nightly
 
-_reconcile = nightly()
+_reconcile, _follow = nightly(), following()
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context
-def handler(_event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """An EventBridge schedule's event, whose content does not matter: the date says whose turn it is."""
-    report = _reconcile(timedelta(milliseconds=context.get_remaining_time_in_millis()))
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """SQS records of the changes queue, or an EventBridge schedule's event, whose content does not matter: the date
+    says whose turn it is."""
+    left = timedelta(milliseconds=context.get_remaining_time_in_millis())
+    return _followed(event["Records"], left) if "Records" in event else _compared(left)
+
+
+def _followed(records: list[dict[str, Any]], left: timedelta) -> dict[str, Any]:
+    report = _follow([(record["messageId"], record["body"]) for record in records], left)
+    count("CustomersMoved", report.moved)
+    count("NodesRebuilt", report.rebuilt)
+    count("SegmentsWaiting", int(report.waiting))
+    return batch_reply(report.failed)
+
+
+def _compared(left: timedelta) -> dict[str, Any]:
+    report = _reconcile(left)
     compared = report.compared
     count("NodesCompared", compared.nodes)
     count("NodesRebuilt", compared.rebuilt)

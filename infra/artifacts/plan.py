@@ -73,7 +73,7 @@ ARTIFACTS = {
         ),
         _artifact("update_customers", "pyarrow", "pyyaml", services=("s3", "dynamodb"), program=True),
         _artifact("evaluate_customers", "pyyaml", services=("dynamodb", "s3", "sqs"), program=True),
-        _artifact("admin", "pyarrow", "pyyaml", services=("dynamodb", "s3"), program=True),
+        _artifact("admin", "pyarrow", "pyyaml", services=("dynamodb", "s3", "sqs"), program=True),
         _artifact("tick", services=("dynamodb", "sqs")),
         _artifact(
             "refresh", "numpy", "pyyaml", "scipy", "threadpoolctl", services=("dynamodb", "s3", "sqs"), program=True

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from regulars.domain.definitions import InForce
     from regulars.domain.events import BadRow, Event
     from regulars.domain.orders import OrderBook
     from regulars.domain.products import Listing
@@ -327,6 +328,9 @@ class ProgramStore(Protocol):
     def current(self, *, parameters_version: int = 0, definitions_version: int = 0) -> Program:
         """The program in force. It may lag the latest definitions and parameters by a minute, but never has older ones
         than these versions, if those are in force: who is told of a refresh decides by it."""
+
+    def in_force(self) -> InForce:
+        """The program as it is at this very moment, and what it is made of."""
 
     def publish(self, parameters: ProgramParameters) -> bool:
         """Whether these parameters are in force now; a version as high as the one in force, or lower, changes

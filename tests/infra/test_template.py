@@ -351,7 +351,7 @@ class TestAlarms:
         cents = 10 * sum(len(self.metrics(alarm)) for _, alarm in stack.of_type("AWS::CloudWatch::Alarm"))
         cents += 40 * len(dict(stack.of_type("AWS::SecretsManager::Secret")))
         cents += 100 * len(dict(stack.of_type("AWS::KMS::Key")))
-        assert cents <= 360
+        assert cents <= 370
 
 
 class TestParameters:

@@ -20,7 +20,7 @@ from regulars.adapters.aws.customers import DynamoCustomerStore
 from regulars.adapters.aws.lake import S3EventLog
 from regulars.adapters.aws.ledger import DynamoLedger
 from regulars.adapters.aws.queue import SqsQueue
-from regulars.application import evaluate_customers, rebuild, send_messages
+from regulars.application import changes, evaluate_customers, rebuild, send_messages
 from regulars.application.outbox import Relay
 from regulars.application.send_messages import SendMessages
 from regulars.domain import links, profile
@@ -266,8 +266,18 @@ def refresh_forgets_whom_it_touches() -> Iterator[None]:
 
 @contextmanager
 def profiles_are_never_filled() -> Iterator[None]:
-    """New rules look at what profiles do not keep, and no night fills them."""
-    with mock.patch.object(rebuild.Rebuild, "is_wanted", return_value=False):
+    """New rules look at what profiles do not keep, and nobody fills them."""
+    with (
+        mock.patch.object(rebuild.Rebuild, "is_wanted", return_value=False),
+        mock.patch.object(changes.FollowChanges, "_filled", return_value=0),
+    ):
+        yield
+
+
+@contextmanager
+def changes_are_not_told() -> Iterator[None]:
+    """A definition is in force, and whoever does nothing never hears of it before a night."""
+    with mock.patch.object(changes.FollowChanges, "_follow", return_value=changes.ChangesReport()):
         yield
 
 
@@ -322,6 +332,7 @@ BUGS: dict[str, Bug] = {
         due_index_forgotten,
         refresh_forgets_whom_it_touches,
         profiles_are_never_filled,
+        changes_are_not_told,
         who_loses_a_link_is_forgotten,
         first_user_keeps_the_browser,
         split_undone_by_the_next_event,

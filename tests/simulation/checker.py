@@ -28,6 +28,7 @@ from regulars.domain.sends import SendStatus
 from tests.simulation import model
 from tests.simulation.faults import Fault
 from tests.simulation.model import Answer, Shopper
+from tests.simulation.operator import defined
 from tests.simulation.simulation import SMS, Outcome, Schedule, Simulation, disturbed
 from tests.simulation.traffic import SHOPPERS, Said, email_of
 
@@ -55,6 +56,7 @@ class _Found:
     entered: set[tuple[str, str]]
     threshold: int
     words: list[tuple[datetime, bool, tuple[str, ...]]]
+    defined: int | None
 
 
 def simulate(schedule: Schedule, bug: Callable[[], AbstractContextManager[Any]] = nullcontext) -> Outcome:
@@ -77,6 +79,7 @@ def violations(simulation: Simulation) -> list[str]:
     found = _read(simulation)
     return [
         *_log(simulation, found),
+        *_definitions(simulation, found),
         *_customers(simulation, found),
         *_messages(simulation, found),
         *_rest(simulation, found),
@@ -113,6 +116,7 @@ def _read(simulation: Simulation) -> _Found:
             if event.name == "Segment Entered"
         },
         threshold=_threshold(cloud),
+        defined=defined(cloud) if simulation.schedule.rules else None,
         words=[
             (event.timestamp, event.name == "Identity Split", tuple(event.properties["nodes"]))
             for event in events
@@ -129,7 +133,7 @@ def _threshold(cloud: LocalCloud) -> int:
         answer = cloud.client("s3").get_object(Bucket=cloud.bucket_name, Key=PARAMETERS_KEY)
     except ClientError:
         return model.DEFAULT_THRESHOLD
-    return int(orjson.loads(answer["Body"].read())["values"]["big_spender_min"])
+    return int(orjson.loads(answer["Body"].read())["values"].get("big_spender_min", model.DEFAULT_THRESHOLD))
 
 
 def _log(simulation: Simulation, found: _Found) -> Iterator[str]:
@@ -153,6 +157,16 @@ def _log(simulation: Simulation, found: _Found) -> Iterator[str]:
         yield f"in the lake and never sent, or refused: {sorted(invented)}"
     if broken := found.bad - {bad for operation in operations.values() for bad in operation.bad}:
         yield f"bad rows of good events: {sorted(broken)}"
+
+
+def _definitions(simulation: Simulation, found: _Found) -> Iterator[str]:
+    """What is in force was put by somebody, if anybody was told so."""
+    tries = [one for one in simulation.history if one.operation.kind == "define"]
+    put = {one.operation.payload for one in tries if one.answer is not Answer.FAILED}
+    if found.defined is None and any(one.answer is Answer.OK for one in tries):
+        yield "a definition was acknowledged and none is in force"
+    if found.defined is not None and found.defined not in put:
+        yield f"in force is what nobody put: {found.defined}"
 
 
 def stored(simulation: Simulation, found: _Found) -> list[Said]:
@@ -211,13 +225,14 @@ def _customers(simulation: Simulation, found: _Found) -> Iterator[str]:
         customer, state = found.customers[root]
         shopper = shoppers[root]
         name = min(shopper.users | shopper.browsers | shopper.cards)
-        for what, is_, must in _figures(customer, state, shopper, simulation, found.threshold):
+        segments = model.segments(shopper, simulation.cloud.now, found.threshold, found.defined)
+        for what, is_, must in _figures(customer, state, shopper, segments):
             if is_ != must:
                 yield f"{what} of {name}: {is_} instead of {must}"
 
 
 def _figures(
-    customer: Customer, state: CustomerState | None, shopper: Shopper, simulation: Simulation, threshold: int
+    customer: Customer, state: CustomerState | None, shopper: Shopper, segments: set[str]
 ) -> Iterator[tuple[str, Any, Any]]:
     counter = customer.profile.counters.get("Product Viewed")
     yield "events", customer.profile.events, shopper.events
@@ -231,7 +246,7 @@ def _figures(
     if shopper.agreed_at is not None or shopper.opted_out:
         yield "consent", customer.value("consent.email"), "granted" if agreed else "denied"
     members = set(state.memberships) if state else set()
-    yield "segments", members, model.segments(shopper, simulation.cloud.now, threshold, simulation.defined)
+    yield "segments", members, segments
 
 
 def _messages(simulation: Simulation, found: _Found) -> Iterator[str]:

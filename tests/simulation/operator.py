@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-from regulars.adapters.aws.definitions import S3DefinitionStore
-from regulars.adapters.aws.program import S3ProgramStore
-from regulars.adapters.aws.s3 import s3_client
-from regulars.adapters.system import SystemClock
-from regulars.application.segments.definitions import Definitions
 from regulars.runtime.operating import identity
-from regulars.runtime.settings import program_folder
+from regulars.runtime.segments import programs
 from tests.simulation.model import DEFINED, WATCHED
 
 if TYPE_CHECKING:
     from infra.local.cloud import LocalCloud
+
+SEGMENT = f"/v1/admin/segments/{DEFINED}"
+_SEEN_TOO_LATE = (412, 428)
 
 
 def word(cloud: LocalCloud, kind: str, one: str, other: str) -> int:
@@ -25,13 +24,28 @@ def word(cloud: LocalCloud, kind: str, one: str, other: str) -> int:
 
 
 def define(cloud: LocalCloud, views: int) -> int:
-    """The segment of those who viewed the watched products so often, in place of the definition before it."""
-    s3 = s3_client()
-    programs = S3ProgramStore(s3, cloud.bucket_name, program_folder(), clock=SystemClock())
-    store = S3DefinitionStore(s3, cloud.bucket_name)
-    current = store.in_force().definitions.get(DEFINED)
-    definitions = Definitions(store=store, basis=programs.basis, clock=SystemClock())
+    """Put the segment of those who viewed the watched products so often, in place of the definition before it.
+
+    Who reads it, and finds that somebody else was quicker, reads it again: as good as no answer.
+    """
+    token = {"authorization": f"Bearer {cloud.operator_token()}"}
+    read = cloud.request("GET", SEGMENT, token)
+    if read.status not in (200, 404):
+        return read.status
+    seen = {"if-match": read.headers["etag"]} if read.status == 200 else {"if-none-match": "*"}
     where = {"product_id": list(WATCHED)}
     rule = {"rule": {"count": "Product Viewed", "where": where, "within": "7d", "at_least": views}}
-    definitions.put(DEFINED, rule, by="operator", expected=current.version if current else None)
-    return 200
+    status = cloud.request("PUT", SEGMENT, {**token, **seen}, json.dumps(rule).encode()).status
+    return 503 if status in _SEEN_TOO_LATE else status
+
+
+def is_filled(cloud: LocalCloud) -> bool:
+    """Whether profiles keep all that the rules look at."""
+    program = programs(cloud.bucket_name).in_force().program
+    return program.parameters.parts is not None and not program.waiting
+
+
+def defined(cloud: LocalCloud) -> int | None:
+    """How often somebody must have viewed the watched products, by the definition in force."""
+    read = cloud.request("GET", SEGMENT, {"authorization": f"Bearer {cloud.operator_token()}"})
+    return int(read.json()["definition"]["rule"]["at_least"]) if read.status == 200 else None

@@ -12,7 +12,7 @@ from tests.simulation.checker import simulate
 from tests.simulation.faults import CHANGING, Fault, Plan
 from tests.simulation.simulation import Outcome, Schedule
 
-ORDERLY = Schedule(seed=11, hostile=False)
+ORDERLY = Schedule(seed=11, hostile=False, rules=True)
 """One thing after the other, through every function: what is enumerated."""
 RATES = (0.0, 0.02, 0.05, 0.1)
 _WITH_IDENTITY = 4

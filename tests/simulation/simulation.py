@@ -22,15 +22,16 @@ from infra.local.queues import put_message
 from infra.local.schedules import Schedule as ScheduledRun
 from regulars.adapters.memory.secrets import MemorySecrets
 from regulars.adapters.tokens import SignedTokens
-from regulars.application.refresh import SETTLED
+from regulars.application.publishing import SETTLED
+from regulars.application.segments.definitions import HEARD_AFTER
 from regulars.domain.identity import NodeKind, node_id
 from regulars.domain.sends import Channel, Subscription
 from regulars.runtime.recovery import redrive
 from tests.simulation.faults import Fault, Faults, Plan
 from tests.simulation.model import Answer
-from tests.simulation.operator import define, word
+from tests.simulation.operator import define, is_filled, word
 from tests.simulation.repeatable import repeatable
-from tests.simulation.sources import Adversary, HostileQueue, Lane, hostile
+from tests.simulation.sources import Adversary, HostileQueue, Lane, hostile, ses_event
 from tests.simulation.tasks import Containers, Tasks, environment, quiet
 from tests.simulation.traffic import START, Operation, Shop
 from tests.traffic import BROWSER, WRITE_KEY, signed
@@ -130,12 +131,13 @@ class Simulation:
         self.busy: Counter[int] = Counter()
         shop = Shop(schedule.seed)
         self.waiting = shop.one_of_each()
+        self.horizon = HORIZON
+        self.last = [shop.define()] if schedule.rules and not schedule.hostile else []
         if schedule.hostile:
             self.waiting = shop.operations(schedule.operations, identity=schedule.identity, rules=schedule.rules)
         self.tries: Counter[int] = Counter()
         self.history: list[Try] = []
         self.opted_out: dict[str, int] = {}
-        self.defined: int | None = None
         self.reported = 0
         self.tokens = SignedTokens(MemorySecrets({"t": cloud.secret("tokens")}), "t")
         self.order_secret = cloud.secret("orders/shop")
@@ -167,8 +169,8 @@ class Simulation:
         self.cloud.settle()
 
     def _night(self) -> None:
-        """Profiles are filled with what rules newly look at, values are computed, and whom all that moves is told."""
-        if self.schedule.rules:
+        """Whom the last values move is told; whom definitions move only where not all could be filled by day."""
+        if self.schedule.rules and not is_filled(self.cloud):
             for function in ("reconcile", "refresh"):
                 self.cloud._run(self._schedule_of(function), self.cloud.now)
                 self.cloud.settle()
@@ -273,7 +275,7 @@ class Simulation:
         request = min((START + operation.after for operation in self.waiting), default=None)
         if request is not None and (found is None or request < found[0]):
             found = request, None
-        if found is None or found[0] > HORIZON:
+        if found is None or found[0] > self.horizon:
             return self._nightly()
         instant, schedule = found
         self.cloud._clock.move_to(max(instant, self.cloud.now))
@@ -282,7 +284,7 @@ class Simulation:
         return True
 
     def _nightly(self) -> bool:
-        """What runs every night belongs to every orderly run."""
+        """What runs every night belongs to every orderly run, and a definition after it."""
         if not self.schedule.hostile:
             if self.cloud.invocations["refresh"] < _REFRESHES:
                 self._wait_for_refresh()
@@ -291,6 +293,11 @@ class Simulation:
                 if not self.cloud.invocations[function]:
                     self._run_schedule(function)
                     return True
+            if self.last:
+                # Once it is known what profiles keep, so that they must be filled.
+                self.waiting.append(self.last.pop())
+                self.horizon = self.cloud.now + HEARD_AFTER + 2 * SETTLED
+                return True
         return False
 
     def _wait_for_refresh(self) -> None:
@@ -308,7 +315,7 @@ class Simulation:
         self.reported += 1
         kinds = ("Send", "Delivery", "Open") if self.schedule.hostile else ("Send",)
         for kind in self.chance.sample(kinds, self.chance.randint(1, len(kinds))):
-            put_message(f"{self.cloud.stack.name}-feedback", json.dumps(_ses_event(kind, mail)))
+            put_message(f"{self.cloud.stack.name}-feedback", json.dumps(ses_event(kind, mail)))
 
     def _doom(self, _function: str) -> int | None:
         """Now and then an invocation's time is over in the middle."""
@@ -340,7 +347,6 @@ class Simulation:
                     self.cloud, operation.kind, node_id(NodeKind.USER, shopper), node_id(NodeKind.ANONYMOUS, browser)
                 )
             case "define":
-                self.defined = operation.payload
                 return define(self.cloud, operation.payload)
             case "pixel":
                 path = "/p.gif?" + urlencode({"writeKey": WRITE_KEY, **operation.payload})
@@ -360,18 +366,6 @@ class Simulation:
         return self.cloud.request(
             "POST", "/v1/batch", headers, json.dumps({"batch": operation.payload}).encode()
         ).status
-
-
-def _ses_event(kind: str, mail: Any) -> dict[str, Any]:
-    send_id = mail.headers["X-Regulars-Send"]
-    document = {
-        "timestamp": mail.sent_at.isoformat(),
-        "messageId": mail.message_id,
-        "destination": list(mail.recipients),
-        "tags": {"send_id": [send_id]},
-        "headers": [{"name": "X-Regulars-Send", "value": send_id}],
-    }
-    return {"eventType": kind, "mail": document, kind.lower(): {"timestamp": mail.sent_at.isoformat()}}
 
 
 @cache

@@ -127,3 +127,16 @@ def _lanes(source: StreamSource, adversary: Adversary) -> list[Lane]:
         lane.adversary, lane.reader = adversary, share
         lanes.append(lane)
     return lanes
+
+
+def ses_event(kind: str, mail: Any) -> dict[str, Any]:
+    """What SES tells of a mail."""
+    send_id = mail.headers["X-Regulars-Send"]
+    document = {
+        "timestamp": mail.sent_at.isoformat(),
+        "messageId": mail.message_id,
+        "destination": list(mail.recipients),
+        "tags": {"send_id": [send_id]},
+        "headers": [{"name": "X-Regulars-Send", "value": send_id}],
+    }
+    return {"eventType": kind, "mail": document, kind.lower(): {"timestamp": mail.sent_at.isoformat()}}

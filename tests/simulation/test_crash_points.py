@@ -13,8 +13,6 @@ NOT_CROSSED = {
     ("update_customers", "s3:ListBucket"),
     ("refresh", "s3:ListBucket"),
     ("update_customers", "s3:PutObject"),  # bad rows of a machine's flood: tests/unit/test_step.py
-    ("reconcile", "dynamodb:PutItem"),  # only where something is wrong: tests/local/test_recovery.py breaks it first
-    ("reconcile", "sqs:SendMessage"),
     ("monitor", "s3:GetObject"),  # there was nothing yesterday: tests/local/test_quality.py
     ("monitor", "sqs:SendMessage"),  # Lambda's, where a night fails
     ("snapshot", "s3:ListBucket"),
@@ -23,11 +21,9 @@ NOT_CROSSED = {
     ("survey", "sqs:SendMessage"),
     ("fetch_shop", "sqs:SendMessage"),  # one call in, one out, and idempotent: tests/unit/shops/test_bigcommerce.py
     ("fetch_shop", "secretsmanager:GetSecretValue"),
-    # A request that dies is asked again; puts are conditional: tests/unit/test_definitions.py loses them at each call.
-    ("admin", "s3:GetObject"),
-    ("admin", "s3:PutObject"),
+    ("reconcile", "s3:ListBucket"),
     ("admin", "s3:ListBucket"),
-    ("admin", "dynamodb:BatchGetItem"),
+    ("admin", "dynamodb:BatchGetItem"),  # what changes nothing: tests/functions/test_admin.py
     ("admin", "dynamodb:Scan"),
 }
 """What a role allows and an orderly day does not do, with where it is shown instead."""

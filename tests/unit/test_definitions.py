@@ -9,6 +9,7 @@ import pytest
 
 from regulars.adapters.memory.definitions import MemoryDefinitionStore
 from regulars.adapters.memory.program import MemoryProgramStore
+from regulars.adapters.memory.queue import MemoryQueue
 from regulars.adapters.memory.system import FixedClock
 from regulars.adapters.program_files import parsed_yaml
 from regulars.application.segments.definitions import ABSENT, Definitions
@@ -57,7 +58,7 @@ class Losing(MemoryDefinitionStore):
 
 def made(store: MemoryDefinitionStore) -> tuple[Definitions, MemoryProgramStore]:
     programs = MemoryProgramStore(load_program(FILES), FILES, store)
-    return Definitions(store=store, basis=programs.basis, clock=FixedClock(NOON)), programs
+    return Definitions(store=store, basis=programs.basis, changes=MemoryQueue(), clock=FixedClock(NOON)), programs
 
 
 def refusal(error: pytest.ExceptionInfo[BadInputError]) -> str:

@@ -11,7 +11,8 @@ from regulars.adapters.memory.program import MemoryProgramStore
 from regulars.adapters.memory.system import CountedIds
 from regulars.application.evaluate_customers import EvaluateCustomers
 from regulars.application.outbox import Relay
-from regulars.application.refresh import SETTLED, RefreshReport, announce, refresh
+from regulars.application.publishing import SETTLED
+from regulars.application.refresh import RefreshReport, announce, refresh
 from regulars.domain.engine import NEW_RULES
 from regulars.domain.loading import load_program
 from tests.world import World, starter_program
@@ -130,3 +131,69 @@ def test_a_segment_waits_until_profiles_keep_what_it_looks_at() -> None:
     announced(world)
     assert world.segments("u1") == {"bought", "visited", "chained"}
     assert world.state("u1").memberships["visited"].trigger == NEW_RULES
+
+
+LOOKED = {"name": "looked", "rule": {"field": "first_seen", "exists": True}}
+
+
+def looked_through(world: World) -> None:
+    published(world)
+    world.clock.instant += SETTLED
+    announced(world)
+
+
+def test_who_is_first_evaluated_because_of_new_rules_hears_nothing_of_the_past() -> None:
+    """Whoever only looked was never in anything, so no state was ever written; new rules speak of the past to them."""
+    world = World()
+    with_rules(world, BOUGHT, told="bought")
+    world.send(world.event("Product Viewed", user_id="eve"), world.event("Product Viewed", user_id="fay"))
+    looked_through(world)
+    assert world.state("eve").clock is None
+    with_rules(world, BOUGHT, LOOKED, told="looked")
+    world.send(world.event("Product Viewed", user_id="eve"))
+    looked_through(world)
+    for name in ("eve", "fay"):
+        assert world.state(name).memberships["looked"].trigger == NEW_RULES
+        assert not world.state(name).decided
+
+
+def test_who_is_really_new_is_written_to_whatever_the_rules_were() -> None:
+    world = World()
+    with_rules(world, BOUGHT, told="bought")
+    world.send(world.event("Product Viewed", user_id="eve"))
+    looked_through(world)
+    with_rules(world, BOUGHT, LOOKED, told="looked")
+    world.send(world.event("Product Viewed", user_id="gus"))
+    assert [key for key in world.state("gus").decided if "hello" in key]
+    looked_through(world)
+    world.send(world.event("Product Viewed", user_id="hal"))
+    assert [key for key in world.state("hal").decided if "hello" in key]
+
+
+def test_what_old_rules_say_of_who_was_never_evaluated_is_news() -> None:
+    """Their first order is folded and waits in the stream; new rules bring them up first."""
+    world = World()
+    with_rules(world, BOUGHT, told="bought")
+    looked_through(world)
+    with_rules(world, BOUGHT, LOOKED, told="bought")
+    world.update([("r", world.log.append([world.order("o1", total=100, user_id="ida")]))])
+    published(world)
+    world.clock.instant += SETTLED
+    announce(store=world.store, programs=world.programs, due=world.due, clock=world.clock)
+    world.evaluate.due([("d", message.body) for message in world.due.receive()])
+    world.settle()
+    assert [key for key in world.state("ida").decided if "hello" in key]
+
+
+def test_new_values_are_news_to_who_was_never_evaluated() -> None:
+    big = {"name": "big", "rule": {"sum": "orders.revenue", "at_least": {"parameter": "much"}}}
+    much = {"percentile": 50, "of": {"sum": "orders.revenue"}, "minimum_customers": 3, "default": 1000}
+    campaigns = [{**HELLO, "segment": "big"}]
+    files = {"p.yaml": {"currency": "USD", "parameters": {"much": much}, "segments": [big], "campaigns": campaigns}}
+    world = World(load_program(files))
+    world.send(*(world.order(f"o{n}", total=1000 * n, user_id=f"u{n}") for n in (1, 2)))
+    looked_through(world)
+    assert world.state("u2").clock is None
+    world.send(world.order("o3", total=1500, user_id="u3"))
+    looked_through(world)
+    assert [key for key in world.state("u2").decided if "hello" in key]

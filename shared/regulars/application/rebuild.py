@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 from zlib import crc32
 
 from regulars.application.catalogue import behind, keep_products
+from regulars.application.publishing import amended
 from regulars.application.rebuild_log import (
     LoggedFact,
     LogReader,
@@ -40,6 +41,7 @@ from regulars.domain.stored import REBUILT, Head, Stored
 from regulars.ports import Part
 
 if TYPE_CHECKING:
+    from regulars.domain.parameters import ProgramParameters
     from regulars.ports import CatalogueStore, Clock, CustomerStore, EventLog, Ids, ProgramStore, Spill
 
 T = TypeVar("T")
@@ -167,10 +169,15 @@ class Rebuild:
 
     def _keep_in_mind(self, plan: FeaturePlan) -> None:
         """Publish that profiles keep all of a plan. (Another plan is in force already: then the next rebuild does.)"""
-        program = self._programs.current()
-        known = program.parameters
-        if program.plan == plan and known.parts != plan.parts():
-            self._programs.publish(replace(known, version=known.version + 1, parts=plan.parts()))
+
+        def kept(known: ProgramParameters) -> ProgramParameters | None:
+            program = self._programs.current()
+            if program.plan != plan or known.parts == plan.parts():
+                return None
+            filled_at = self._clock.now() if program.waiting else known.filled_at
+            return replace(known, parts=plan.parts(), filled_at=filled_at)
+
+        amended(self._programs, kept)
 
     def members(self, nodes: Iterable[str]) -> frozenset[str]:
         """All nodes of the customers that these nodes belong to, as far as the table knows. One whose profile is lost

@@ -3,8 +3,8 @@
 Nothing is removed before it has been dealt with, so whatever a crash interrupts is done twice and not lost; all who
 receive it are idempotent. What each dead-letter queue needs:
 
-- `events`, `due`, `messages`, `feedback`, `fetches`: the body goes back to its queue, unchanged. A message that is too
-  late to be sent is withheld by its own `not_after`.
+- `events`, `due`, `changes`, `messages`, `feedback`, `fetches`: the body goes back to its queue, unchanged. A message
+  that is too late to be sent is withheld by its own `not_after`.
 - `landed`: the same, while the ids of what landed are still remembered by the profiles (SEEN_DAYS). What is older would
   be counted twice where it had been folded in part, so the customers that it names are rebuilt from the log instead.
 - `stream`: the letter holds a position, not the change. The changes are read from the stream again, and who changed is
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from regulars.ports import Clock, CustomerStore, DeadLetter, DeadLetterQueue, EventLog, Queue, TableStream
 
 LANDED, STREAM, SCHEDULES = "landed", "stream", "schedules"
-QUEUES = ("events", LANDED, "due", "messages", "feedback", STREAM, SCHEDULES)
+QUEUES = ("events", LANDED, "due", "changes", "messages", "feedback", STREAM, SCHEDULES)
 """The dead-letter queues of a stack, without the stack's name and `-dlq`."""
 FETCHES = "fetches"
 """One that only a stack for a shop on BigCommerce has."""

@@ -2,18 +2,20 @@
 
 No membership is decided here. New values are published as a new version of the parameters; when they are in force
 everywhere, everybody is looked through, and only those for whom the program now says something else than their state
-are brought up for evaluation.
+are brought up for evaluation. A definition that was put is followed the same way within minutes
+(`application.changes`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import orjson
 
+from regulars.application.publishing import SETTLED, amended, settled_at
 from regulars.application.segments.population import everybody
 from regulars.domain.customer_scores import seen_days
 from regulars.domain.parameters import parameter_value
@@ -21,6 +23,8 @@ from regulars.domain.people import is_moved
 from regulars.ports import QueueMessage
 
 if TYPE_CHECKING:
+    from regulars.domain.definitions import InForce
+    from regulars.domain.parameters import ProgramParameters
     from regulars.domain.scores.model import NightlyFit
     from regulars.ports import Clock, CustomerStore, ProgramStore, Queue
 
@@ -28,8 +32,6 @@ History = tuple[Sequence[tuple[datetime, int]], Iterable[int]]
 """Somebody's orders that count, (placed_at, net minor units), oldest first, and the UTC days they were seen on."""
 Fit = Callable[[Iterable[History], datetime], "NightlyFit"]
 """Fits the models of the scores to everybody; what cannot be fitted is absent, with its reason."""
-SETTLED = timedelta(minutes=5)
-"""After this long every evaluation is under new parameters: each is shorter, and keeps them for a minute."""
 _SEND_AT_ONCE = 500
 
 
@@ -48,8 +50,8 @@ def refresh(*, store: CustomerStore, programs: ProgramStore, fit: Fit, clock: Cl
     The parameters name the program that they make; `announce` says when everybody has been looked through for it.
     """
     now = clock.now()
-    program = programs.current()
-    current = program.parameters
+    force = programs.in_force()
+    program, current = force.program, force.program.parameters
     measures: list[dict[str, int]] = []
 
     def people() -> Iterator[History]:
@@ -62,23 +64,43 @@ def refresh(*, store: CustomerStore, programs: ProgramStore, fit: Fit, clock: Cl
         name: parameter_value(definition, (of_customer[name] for of_customer in measures))
         for name, definition in program.definitions.items()
     }
-    fresh = replace(current, version=current.version + 1, computed_at=now, values=values, scores=scores)
-    published = programs.publish(replace(fresh, program=program.with_parameters(fresh).version))
-    return RefreshReport(len(measures), fresh.version if published else current.version, 0)
+
+    def computed(known: ProgramParameters) -> ProgramParameters | None:
+        if known.computed_at != current.computed_at:
+            return None  # another refresh was quicker
+        fresh = replace(
+            known, version=known.version + 1, computed_at=now, values=values, scores=scores, files=force.files
+        )
+        return replace(fresh, program=program.with_parameters(fresh).version)
+
+    published = amended(programs, computed)
+    return RefreshReport(len(measures), published.version if published else current.version, 0)
 
 
 def announce(*, store: CustomerStore, programs: ProgramStore, due: Queue, clock: Clock) -> RefreshReport:
-    """Bring up whomever the program that the last refresh made moves.
+    """Bring up whomever the program in force moves, unless everybody has been looked through for it already.
 
-    They are looked for only SETTLED after it was published: somebody whose facts change before may be evaluated under
-    the old program once more. That it is done is said last, so a run that dies on the way is finished by the next one.
-    Safe to run twice, and two at once.
+    They are looked for only SETTLED after its last change: somebody whose facts change before may be evaluated under
+    the old program once more. Safe to run twice, and two at once.
     """
-    now = clock.now()
-    program = programs.current()
-    current = program.parameters
-    settled = current.computed_at is not None and now - current.computed_at >= SETTLED
-    if current.program != program.version or current.announced == current.program or not settled:
+    now, force = clock.now(), programs.in_force()
+    settled = settled_at(force.program.parameters)
+    is_young = force.changed_at is not None and now - force.changed_at < SETTLED
+    if settled is None or now < settled or is_young:
+        return RefreshReport(0, force.program.parameters.version, 0)
+    return look_through(force, store=store, programs=programs, due=due, now=now)
+
+
+def look_through(
+    force: InForce, *, store: CustomerStore, programs: ProgramStore, due: Queue, now: datetime
+) -> RefreshReport:
+    """Bring up whomever the program moves, unless that was done. It must be in force everywhere.
+
+    That it is done is said last, so a run that dies on the way is finished by the next one; and only under files that
+    a refresh has seen: others may not have been deployed everywhere yet, so the next night looks once more.
+    """
+    program, current = force.program, force.program.parameters
+    if current.announced == program.version:
         return RefreshReport(0, current.version, 0)
     looked_at, affected = 0, []
     for person in everybody(store, program.compiled, now):
@@ -90,6 +112,13 @@ def announce(*, store: CustomerStore, programs: ProgramStore, due: Queue, clock:
     ]
     for start in range(0, len(messages), _SEND_AT_ONCE):
         due.send(messages[start : start + _SEND_AT_ONCE])
-    done = replace(current, version=current.version + 1, announced=program.version)
-    programs.publish(done)
-    return RefreshReport(looked_at, done.version, len(affected))
+    done = amended(programs, lambda known: _announced(known, force)) if current.files == force.files else None
+    return RefreshReport(looked_at, done.version if done else current.version, len(affected))
+
+
+def _announced(known: ProgramParameters, force: InForce) -> ProgramParameters | None:
+    """Parameters that say that everybody was looked through for a program; None where they do already."""
+    if known.announced == force.program.version:
+        return None
+    rules = force.program.compiled.known_rules
+    return replace(known, announced=force.program.version, rules=rules, rules_before=known.rules)

@@ -55,11 +55,12 @@ class Definition:
 @dataclass(frozen=True, slots=True)
 class DefinitionSet:
     """The definitions in force by name. `version` grows by one with each change; 0: there never was any. `withdrawn`:
-    the last version of those that were taken out."""
+    the last version of those that were taken out. `changed_at`: when it took the place of the set before it."""
 
     version: int = 0
     definitions: Mapping[str, Definition] = field(default_factory=dict)
     withdrawn: Mapping[str, int] = field(default_factory=dict)
+    changed_at: datetime | None = None
 
     def having(self, definition: Definition) -> DefinitionSet:
         """The next set, with this definition in place of another version of it."""
@@ -162,6 +163,16 @@ def _renamed(line: str, file: str, in_files: int, names: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class InForce:
+    """The program in force. `files`: the hash of what its files say; `changed_at`: when its definitions last changed,
+    None where they never did."""
+
+    program: Program
+    files: str
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Basis:
     """What a draft joins: the program's files, the definitions in force, the parameters' values in force."""
 
@@ -243,15 +254,18 @@ def definition_from_doc(doc: Mapping[str, Any]) -> Definition:
 
 def set_to_doc(definitions: DefinitionSet) -> dict[str, Any]:
     """The JSON document of a set."""
+    changed = {} if definitions.changed_at is None else {"changed_at": to_millis(definitions.changed_at)}
     return {
         "v": 1,
         "version": definitions.version,
         "definitions": [definition_to_doc(item) for _, item in sorted(definitions.definitions.items())],
         "withdrawn": dict(sorted(definitions.withdrawn.items())),
+        **changed,
     }
 
 
 def set_from_doc(doc: Mapping[str, Any]) -> DefinitionSet:
     """The inverse of `set_to_doc`."""
     put = [definition_from_doc(item) for item in doc["definitions"]]
-    return DefinitionSet(doc["version"], {definition.name: definition for definition in put}, doc["withdrawn"])
+    changed = from_millis(doc["changed_at"]) if "changed_at" in doc else None
+    return DefinitionSet(doc["version"], {definition.name: definition for definition in put}, doc["withdrawn"], changed)

@@ -82,7 +82,7 @@ def _ran(  # noqa: PLR0917 - the arguments of `step`
         run.state.known_rules = program.known_rules
     elif state.known_rules != program.known_rules:
         # First, so that nothing which happens now is taken for the cause of what the new rules say of before.
-        run.adopt(run.clock(facts[0].received_at if facts else now))
+        run.adopt(run.clock(facts[0].received_at if facts else now), whole)
     if whole:
         run.decide(run.clock(now), whole)
     if len(facts) > MAX_STEPPED:
@@ -167,11 +167,18 @@ class _Run:
         flips += [pending.decide_at for pending in state.pending.values()]
         state.flips_at = min([instant for instant in flips if instant is not None], default=None)
 
-    def adopt(self, now: datetime) -> None:
-        """Take in the segments whose rules are new to this customer, silently; everything else is decided as ever."""
-        state, program = self.state, self.program
-        if state.known_rules:
-            new = program.new_to(state.known_rules)
+    def adopt(self, now: datetime, whole: str | None) -> None:
+        """Take in the segments whose rules are new to this customer, silently; everything else is decided as ever.
+
+        Somebody who was here before and of whom no rule said anything has no state that says which rules they were.
+        """
+        state, program, customer = self.state, self.program, self.customer
+        known: str | None = state.known_rules
+        if not known:
+            was_here = customer.profile.first_seen is not None or bool(customer.book.entries)
+            known = program.told_rules if was_here and whole is None else None
+        new = program.new_to(known) if known is not None else frozenset()
+        if new:
             customer = self.folded()
             customer.now = now
             members = program.evaluate(customer, now).memberships & new

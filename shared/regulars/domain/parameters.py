@@ -25,7 +25,9 @@ class ProgramParameters:
     `values` are minor units of the program's currency, or numbers, by parameter name. `program` is the version of the
     program that they make; `announced` the one for which everybody was last looked through. `parts` (FeaturePlan.parts)
     is what profiles are known to keep of the whole log; None while nobody has said. `scores`: the models as last
-    fitted.
+    fitted. `files`: the hash of the program's files that they were computed under. `filled_at`: when segments that had
+    waited for `parts` last began to decide. `rules`: the marks of the segments (CompiledProgram.known_rules) by which
+    everybody was last looked through, `rules_before` the time before that.
     """
 
     version: int = 0
@@ -35,6 +37,18 @@ class ProgramParameters:
     announced: str | None = None
     parts: Mapping[str, int] | None = None
     scores: ScoreModel | None = None
+    files: str | None = None
+    filled_at: datetime | None = None
+    rules: str | None = None
+    rules_before: str | None = None
+
+    @property
+    def known_rules(self) -> str | None:
+        """The marks of the segments by which a customer of whom nothing is kept was decided; None: nobody knows.
+
+        Those from before the last look, for what that found may still be on its way: it holds for nobody else.
+        """
+        return self.rules if self.rules_before is None else self.rules_before
 
 
 def parameters_to_doc(parameters: ProgramParameters) -> dict[str, Any]:
@@ -42,9 +56,11 @@ def parameters_to_doc(parameters: ProgramParameters) -> dict[str, Any]:
     computed = None if parameters.computed_at is None else to_millis(parameters.computed_at)
     values = dict(sorted(parameters.values.items()))
     doc: dict[str, Any] = {"version": parameters.version, "computed_at": computed, "values": values}
-    for name in ("program", "announced"):
+    for name in ("program", "announced", "files", "rules", "rules_before"):
         if (version := getattr(parameters, name)) is not None:
             doc[name] = version
+    if parameters.filled_at is not None:
+        doc["filled_at"] = to_millis(parameters.filled_at)
     if parameters.parts is not None:
         doc["parts"] = dict(sorted(parameters.parts.items()))
     if parameters.scores is not None:
@@ -63,6 +79,10 @@ def parameters_from_doc(doc: Mapping[str, Any]) -> ProgramParameters:
         doc.get("announced"),
         doc.get("parts"),
         ScoreModel.from_doc(doc["scores"]) if "scores" in doc else None,
+        doc.get("files"),
+        from_millis(doc["filled_at"]) if "filled_at" in doc else None,
+        doc.get("rules"),
+        doc.get("rules_before"),
     )
 
 

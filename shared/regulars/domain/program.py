@@ -237,6 +237,7 @@ class CompiledProgram:
         self.waiting = program.waiting
         self._marks = _marks_of(program)
         self.known_rules = "".join(sorted(self._marks.values()))
+        self.told_rules = program.parameters.known_rules
         self._segments = _by_name(program.segments)
         self._concern = Concern(
             [*(segment.rule for segment in program.segments), *(band.rule for band in program.churn.bands)]

@@ -19,6 +19,7 @@ from regulars.adapters.aws.queue import SqsQueue, sqs_client
 from regulars.adapters.aws.s3 import s3_client
 from regulars.adapters.spill import DiskSpill
 from regulars.adapters.system import RandomIds, SystemClock
+from regulars.application.changes import FollowChanges
 from regulars.application.rebuild import Rebuild
 from regulars.application.reconcile import Reconcile, tonight
 from regulars.application.redrive import FETCHES, QUEUES, SCHEDULES, STREAM, Deployment, Redrive
@@ -27,8 +28,9 @@ from regulars.runtime.envelopes import landed_keys_of
 from regulars.runtime.settings import optional, program_folder, required
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from regulars.application.changes import ChangesReport
     from regulars.application.rebuild import RebuildReport
     from regulars.application.reconcile import ReconcileReport
     from regulars.application.redrive import RedriveReport
@@ -81,6 +83,30 @@ def nightly() -> Callable[[timedelta], ReconcileReport]:
         now = clock.now()
         with reconcile(bucket, table, due=due, waiting=waiting) as use_case:
             return use_case(tonight(now, slices), until=now + left - _LAST_WORDS)
+
+    return run
+
+
+def following() -> Callable[[Sequence[tuple[str, str]], timedelta], ChangesReport]:
+    """The function's: what changes of definitions make of TABLE_NAME, told in (message id, body) pairs of
+    CHANGES_QUEUE_URL; takes the time that is left, too."""
+    bucket, table, due = required("BUCKET_NAME"), required("TABLE_NAME"), required("DUE_QUEUE_URL")
+    changes, lost = required("CHANGES_QUEUE_URL"), required("LANDED_DLQ_URL")
+    clock = SystemClock()
+
+    def run(messages: Sequence[tuple[str, str]], left: timedelta) -> ChangesReport:
+        until, sqs = clock.now() + left - _LAST_WORDS, sqs_client()
+        with rebuild(bucket, table) as rebuilder:
+            use_case = FollowChanges(
+                rebuild=rebuilder,
+                store=DynamoCustomerStore(dynamo_client(), table),
+                programs=S3ProgramStore(s3_client(), bucket, program_folder(), clock=clock),
+                changes=SqsQueue(sqs, changes),
+                due=SqsQueue(sqs, due),
+                lost=SqsDeadLetters(sqs, lost),
+                clock=clock,
+            )
+            return use_case(messages, until=until)
 
     return run
 

@@ -9,6 +9,7 @@ from regulars.adapters.aws.definitions import S3DefinitionStore
 from regulars.adapters.aws.dynamo import dynamo_client
 from regulars.adapters.aws.lake import S3EventLog
 from regulars.adapters.aws.program import S3ProgramStore
+from regulars.adapters.aws.queue import SqsQueue, sqs_client
 from regulars.adapters.aws.s3 import s3_client
 from regulars.adapters.spill import DiskSpill
 from regulars.adapters.system import SystemClock
@@ -67,16 +68,17 @@ def backtest(bucket: str) -> BacktestSegment:
 
 
 def admin() -> AdminApi:
-    """The admin API over the table TABLE_NAME and the bucket BUCKET_NAME."""
+    """The admin API over the table TABLE_NAME and the bucket BUCKET_NAME; changes are told to CHANGES_QUEUE_URL."""
     table, bucket, clock = required("TABLE_NAME"), required("BUCKET_NAME"), SystemClock()
     s3 = s3_client()
     store = DynamoCustomerStore(dynamo_client(), table)
     definitions = S3DefinitionStore(s3, bucket)
+    changes = SqsQueue(sqs_client(), required("CHANGES_QUEUE_URL"))
     in_force = S3ProgramStore(s3, bucket, program_folder(), clock=clock, max_age=timedelta(0))
     log = S3EventLog(s3, bucket)
     return AdminApi(
         reading=ReadSegments(store=definitions, basis=in_force.basis),
-        definitions=Definitions(store=definitions, basis=in_force.basis, clock=clock),
+        definitions=Definitions(store=definitions, basis=in_force.basis, changes=changes, clock=clock),
         basis=in_force.basis,
         preview=PreviewSegment(basis=in_force.basis, population=ScannedPopulation(store, clock), now=clock.now),
         explain=ExplainSegment(store=store, programs=in_force, clock=clock),

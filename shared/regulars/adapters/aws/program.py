@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from regulars.adapters.aws.definitions import S3DefinitionStore
 from regulars.adapters.aws.documents import S3Documents
 from regulars.adapters.program_files import program_files
-from regulars.domain.definitions import Basis, DefinitionSet
+from regulars.domain.definitions import Basis, DefinitionSet, InForce
 from regulars.domain.errors import PermanentError, TransientError
 from regulars.domain.loading import load_program
 from regulars.domain.parameters import ProgramParameters, parameters_from_doc, parameters_to_doc
@@ -44,6 +44,7 @@ class S3ProgramStore:
         self._max_age = max_age
         self._files = program_files(folder)
         self._program = load_program(self._files)
+        self._files_hash = self._program.source
         self._definitions = DefinitionSet()
         self._noted: str | None = None
         self._read_at: datetime | None = None
@@ -58,12 +59,20 @@ class S3ProgramStore:
             or self._program.parameters.version < parameters_version
             or self._definitions.version < definitions_version
         ):
-            basis = self.basis()
-            if basis.definitions != self._definitions:
-                self._program = basis.program()
-                self._definitions = basis.definitions
-            self._program = self._program.with_parameters(basis.parameters)
-            self._read_at = self._clock.now()
+            self._follow(self.basis())
+        return self._program
+
+    def in_force(self) -> InForce:
+        """The program under definitions and parameters as they are in S3 now. Raises as `current`."""
+        basis = self.basis()
+        return InForce(self._follow(basis), self._files_hash, basis.definitions.changed_at)
+
+    def _follow(self, basis: Basis) -> Program:
+        if basis.definitions != self._definitions:
+            self._program = basis.program()
+            self._definitions = basis.definitions
+        self._program = self._program.with_parameters(basis.parameters)
+        self._read_at = self._clock.now()
         return self._program
 
     def basis(self) -> Basis:

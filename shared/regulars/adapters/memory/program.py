@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from regulars.domain.definitions import Basis, DefinitionSet
+from regulars.domain.definitions import Basis, DefinitionSet, InForce
 from regulars.domain.parameters import ProgramParameters
 from regulars.domain.program import Program
 
@@ -28,6 +28,7 @@ class MemoryProgramStore:
         self._files = files
         self._put = definitions
         self._definitions = DefinitionSet()
+        self._files_hash = program.source
 
     def current(
         self,
@@ -40,6 +41,11 @@ class MemoryProgramStore:
             self._program = self.basis().program()
             self._definitions = put
         return self._program
+
+    def in_force(self) -> InForce:
+        """The program, and what it is made of."""
+        program = self.current()
+        return InForce(program, self._files_hash, self._definitions.changed_at)
 
     def basis(self) -> Basis:
         """What the program in force is made of. Raises ValueError where the store was not told of its files."""

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+import orjson
+
+from regulars.application.publishing import SETTLED
 from regulars.domain.definitions import NAME_TAKEN, Definition, DefinitionSet, data_of, names_in_files, program_of
 from regulars.domain.errors import BadInputError, TransientError, VersionConflictError
+from regulars.domain.instants import from_millis, to_millis
+from regulars.ports import QueueMessage
 
 if TYPE_CHECKING:
     from regulars.domain.definitions import Basis
     from regulars.domain.program import Program
-    from regulars.ports import Clock
+    from regulars.ports import Clock, Queue
 
 PRECONDITION_FAILED, PRECONDITION_REQUIRED = "precondition_failed", "precondition_required"
 UNKNOWN_SEGMENT = "unknown_segment"
 ABSENT = 0
 """The version of what must not be there yet."""
+HEARD_AFTER = SETTLED + timedelta(seconds=30)
+"""A change is told before it is made, by somebody who may take so much longer than SETTLED says."""
 _TRIES = 5
 _NUMBERS_TRIED = 20
 
@@ -53,11 +62,13 @@ class Put:
 
 
 class Definitions:
-    """`put` and `withdraw` change the set in force; whoever evaluates follows within a minute."""
+    """`put` and `withdraw` change the set in force; whoever evaluates follows within a minute. `changes` takes the word
+    of it to whoever looks for those whom it moves."""
 
-    def __init__(self, *, store: DefinitionStore, basis: Callable[[], Basis], clock: Clock) -> None:
+    def __init__(self, *, store: DefinitionStore, basis: Callable[[], Basis], changes: Queue, clock: Clock) -> None:
         self._store = store
         self._basis = basis
+        self._changes = changes
         self._clock = clock
 
     def put(self, name: str, raw: object, *, by: str, expected: int | None) -> Put:
@@ -105,6 +116,10 @@ class Definitions:
             program = changed.program()
             if wanted is not basis.definitions:
                 self._store.note_rules(program.rules_version, changed.segments())
+                now = self._clock.now()
+                wanted = replace(wanted, changed_at=now)
+                # Before, and held back: whatever dies here, a change that was made has been told.
+                self._changes.send([change_message(now)])
                 try:
                     self._store.put_in_force(wanted)
                 except VersionConflictError:
@@ -119,6 +134,20 @@ class Definitions:
                 return draft
             draft = replace(draft, version=draft.version + 1)
         raise TransientError("too many lost attempts to put this definition")
+
+
+def change_message(changed_at: datetime, pause: timedelta = HEARD_AFTER) -> QueueMessage:
+    """The word that the definitions in force changed at an instant, to be heard after a pause."""
+    body = orjson.dumps({"v": 1, "changed_at": to_millis(changed_at)}).decode()
+    return QueueMessage(body, math.ceil(pause.total_seconds()))
+
+
+def changed_at_of(body: str) -> datetime:
+    """What a change message says. Raises ValueError when it is none."""
+    try:
+        return from_millis(int(orjson.loads(body)["changed_at"]))
+    except (KeyError, TypeError, OverflowError) as error:
+        raise ValueError("not the word of a change") from error
 
 
 def _check(expected: int | None, current: Definition | None) -> None:

@@ -1,0 +1,106 @@
+"""Following changes: a definition that was put, or taken out, acts on everybody within minutes.
+
+Each change is told by a message that is heard when its program is in force everywhere. Then profiles are filled with
+what it newly looks at, should it wait for that; and once this is in force, too, everybody is looked through, and whom
+the program moves is brought up. No model is fitted and no threshold computed: that is the night's.
+
+A message does nothing where another change came later, which has one of its own, and where everybody was looked through
+already: several changes in a row cost one look. What is lost, or does not fit into the time, the night does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from regulars.application.publishing import SETTLED, settled_at
+from regulars.application.rebuild import EVERYBODY, Doing
+from regulars.application.refresh import look_through
+from regulars.application.segments.definitions import change_message, changed_at_of
+
+if TYPE_CHECKING:
+    from regulars.application.rebuild import Rebuild
+    from regulars.ports import Clock, CustomerStore, DeadLetterQueue, ProgramStore, Queue
+
+LEFT_TO_THE_FOLD = timedelta(days=1)
+"""What landed within this time and no profile has heard of is on its way through the queue, which is never empty by
+day. It is left to the fold, for what it makes of a customer deserves its messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesReport:
+    """`failed`: ids of the messages that nobody can read. Customers `looked_at`, and `moved`: brought up. Nodes
+    `rebuilt`; `waiting`: whether segments wait for the night, as not everything could be filled."""
+
+    failed: frozenset[str] = frozenset()
+    looked_at: int = 0
+    moved: int = 0
+    rebuilt: int = 0
+    waiting: bool = False
+
+
+class FollowChanges:
+    """Call it with a batch of the changes queue. `lost`: where messages about what has landed are left that nobody
+    could fold; while there are some, nothing is filled (`Reconcile`)."""
+
+    def __init__(
+        self,
+        *,
+        rebuild: Rebuild,
+        store: CustomerStore,
+        programs: ProgramStore,
+        changes: Queue,
+        due: Queue,
+        lost: DeadLetterQueue,
+        clock: Clock,
+    ) -> None:
+        self._rebuild = rebuild
+        self._store = store
+        self._programs = programs
+        self._changes = changes
+        self._due = due
+        self._lost = lost
+        self._clock = clock
+
+    def __call__(self, messages: Iterable[tuple[str, str]], *, until: datetime | None = None) -> ChangesReport:
+        """Follow the newest of the changes in (message id, body) pairs; filling stops at `until`.
+
+        Raises TransientError: all of it can be done again.
+        """
+        heard, failed = [], set()
+        for id_, body in messages:
+            try:
+                heard.append(changed_at_of(body))
+            except ValueError:
+                failed.add(id_)
+        return self._follow(max(heard), until, frozenset(failed)) if heard else ChangesReport(frozenset(failed))
+
+    def _follow(self, changed_at: datetime, until: datetime | None, failed: frozenset[str]) -> ChangesReport:
+        force, now = self._programs.in_force(), self._clock.now()
+        if force.changed_at is not None and force.changed_at > changed_at:
+            return ChangesReport(failed)
+        program = force.program
+        settled = settled_at(program.parameters)
+        if settled is not None and settled > now:  # a refresh has just come between
+            self._changes.send([change_message(changed_at, settled - now)])
+            return ChangesReport(failed)
+        rebuilt = 0
+        if program.waiting:
+            rebuilt = self._filled(now, until)
+            if not self._programs.in_force().program.waiting:
+                self._changes.send([change_message(changed_at, SETTLED)])
+                return ChangesReport(failed, rebuilt=rebuilt)
+        looked = look_through(force, store=self._store, programs=self._programs, due=self._due, now=now)
+        if not program.waiting and self._rebuild.is_wanted():
+            # Of a new store nobody knows what profiles keep, so nothing waits, and all is filled as soon as it can be.
+            rebuilt = self._filled(now, until)
+        return ChangesReport(failed, looked.customers, looked.changed, rebuilt, bool(program.waiting))
+
+    def _filled(self, now: datetime, until: datetime | None) -> int:
+        """Fill profiles with what the rules newly look at; how many nodes were written."""
+        if self._lost.waiting():
+            return 0
+        doing = Doing(settled=now - LEFT_TO_THE_FOLD, until=until, filling=True)
+        return self._rebuild(EVERYBODY, doing).rebuilt

@@ -1,0 +1,45 @@
+"""Publishing parameters: changes that several make at once, each with no thought of the others; and since when they
+are in force everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from regulars.domain.errors import TransientError
+
+if TYPE_CHECKING:
+    from regulars.domain.parameters import ProgramParameters
+    from regulars.ports import ProgramStore
+
+SETTLED = timedelta(minutes=5)
+"""After this long every evaluation is under new parameters and definitions: each is shorter, and keeps them for a
+minute."""
+_TRIES = 5
+
+
+def settled_at(parameters: ProgramParameters) -> datetime | None:
+    """When values and what profiles keep are in force everywhere; None where nobody ever published any."""
+    changed = [at for at in (parameters.computed_at, parameters.filled_at) if at is not None]
+    return max(changed) + SETTLED if changed else None
+
+
+def amended(
+    programs: ProgramStore, change: Callable[[ProgramParameters], ProgramParameters | None]
+) -> ProgramParameters | None:
+    """Publish the parameters in force with a change as the next version, and return them; None where `change` says that
+    there is nothing to do any more. It is asked again where somebody else came first, so nobody's change is lost.
+
+    Raises TransientError when others keep winning.
+    """
+    for _ in range(_TRIES):
+        known = programs.current().parameters
+        wanted = change(known)
+        if wanted is None:
+            return None
+        wanted = replace(wanted, version=known.version + 1)
+        if programs.publish(wanted):
+            return wanted
+    raise TransientError("others keep publishing parameters")
