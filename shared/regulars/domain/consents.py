@@ -30,8 +30,9 @@ def in_force(said: Said, ties: Mapping[str, Links], channel: str, now: datetime)
     too) is never overruled.
     """
     records = [(node, record) for (node, _), record in said.items() if record.channel == channel]
-    if not records:
-        return None
+    if len(records) < 2:  # noqa: PLR2004 - as nearly always: nothing stands against it
+        only = records[0][1] if records else None
+        return None if only is None or only.status not in (GRANTED, DENIED) or is_lapsed(only, now) else only
     grants = [(node, record) for node, record in records if record.status == GRANTED]
     refusals = [
         record

@@ -242,13 +242,11 @@ class Customer:
 
     def reachable(self, channel: str) -> bool:
         """Whether a marketing message could go out: an address, a consent, no suppression."""
-        address, consent = self.address(channel), self.consent(channel)
-        return (
-            address is not None
-            and consent is not None
-            and consent.status == GRANTED
-            and self.suppression(address) is None
-        )
+        consent = self.consent(channel)
+        if consent is None or consent.status != GRANTED:
+            return False
+        address = self.address(channel)
+        return address is not None and self.suppression(address) is None
 
     def _counter(self, rest: str) -> Value:
         name, _, what = rest.rpartition(".")

@@ -60,7 +60,8 @@ class OrderEntry(NamedTuple):
     @property
     def net_minor(self) -> int:
         """What the shop keeps: charged less refunded, never below nothing, nothing when cancelled."""
-        return max(self.total_minor - self.refunded_minor, 0) if self.status != CANCELLED else 0
+        kept = self.total_minor - self.refunded_minor
+        return kept if kept > 0 and self.status != CANCELLED else 0
 
 
 @dataclass(slots=True)

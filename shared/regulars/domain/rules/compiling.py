@@ -60,7 +60,7 @@ class Facts(dict[str, Value]):
         if running is None:
             days = self.view.days(event)
             newest_first = sorted(days, reverse=True)
-            running = self._running[event] = newest_first, list(accumulate(days[day] for day in newest_first))
+            running = self._running[event] = newest_first, list(accumulate(map(days.__getitem__, newest_first)))
         return running
 
 

@@ -115,7 +115,11 @@ class Evaluator:
 
     def evaluate(self, view: View, now: datetime) -> Evaluation:
         """Everything at once, which costs less than asking for the parts."""
-        band, members, until = self._verdicts(Facts(view), now)
+        return self.evaluate_facts(Facts(view), now)
+
+    def evaluate_facts(self, facts: Facts, now: datetime) -> Evaluation:
+        """The same of facts, which keep what was read of a customer to whom nothing has happened since."""
+        band, members, until = self._verdicts(facts, now)
         return Evaluation(band, frozenset(members), None if until is FOREVER else until)
 
     def churn_band(self, view: View, now: datetime) -> str | None:

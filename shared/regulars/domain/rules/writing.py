@@ -102,13 +102,15 @@ def negated(writer: Writer) -> Writer:
 
 def combined(children: Sequence[Writer], *, decisive: bool) -> Writer:
     """`all` (one False decides) or `any` (one True decides), as a function of its own, which ends where one decides for
-    good."""
+    good; as a part of the function that it is in where that is one of the same."""
     if len(children) == 1:
         return children[0]
 
     def write(module: Module, sink: Sink) -> Lines:
-        inner = _Decides(decisive=decisive)
+        inner = sink if isinstance(sink, _Decides) and sink.decisive is decisive else _Decides(decisive=decisive)
         lines = [line for child in children for line in child(module, inner)]
+        if inner is sink:
+            return lines
         if inner.moves:
             last = block("if decided_until is not None:", [f"return {decisive}, decided_until"])
             lines = [
@@ -158,22 +160,22 @@ class _Decides:
     """One of the rules of `all` or `any`. `moves`: whether time changes any of them."""
 
     def __init__(self, *, decisive: bool) -> None:
-        self._decisive = decisive
+        self.decisive = decisive
         self.moves = False
 
     def fixed(self, *, verdict: bool) -> Lines:
-        return [_RETURN[verdict]] if verdict is self._decisive else []
+        return [_RETURN[verdict]] if verdict is self.decisive else []
 
     def until(self, edge: str, *, verdict: bool) -> Lines:
         self.moves = True
-        if verdict is self._decisive:
+        if verdict is self.decisive:
             return block(f"if decided_until is None or {edge} > decided_until:", [f"decided_until = {edge}"])
         return block(f"if {edge} < steady_until:", [f"steady_until = {edge}"])
 
     def found(self) -> Lines:
-        for_good = block("if until is FOREVER:", [_RETURN[self._decisive]])
+        for_good = block("if until is FOREVER:", [_RETURN[self.decisive]])
         return either(
-            f"verdict is {self._decisive}",
-            for_good + self.until("until", verdict=self._decisive),
-            self.until("until", verdict=not self._decisive),
+            f"verdict is {self.decisive}",
+            for_good + self.until("until", verdict=self.decisive),
+            self.until("until", verdict=not self.decisive),
         )
