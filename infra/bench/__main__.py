@@ -10,6 +10,7 @@ import sys
 from rich.console import Console
 
 from infra.bench import (
+    backtest,
     cold,
     cost,
     identity,
@@ -37,6 +38,7 @@ _PARTS = {
     "scores": scores.figures,
     "ticks": ticks.figures,
     "rules": rules.figures,
+    "backtest": backtest.figures,
     "jsonlogic": jsonlogic.figures,
     "population": population.figures,
 }

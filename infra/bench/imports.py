@@ -28,6 +28,8 @@ from regulars.application.importing import ImportFiles
 from regulars.domain.importing.mapping import load_mapping
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from regulars.application.importing import ImportReport
 
 TARGET = 25_000
@@ -77,10 +79,20 @@ def write_year(path: Path) -> Path:
     return path
 
 
+def imported(
+    path: Path, log: MemoryEventLog | S3EventLog, listen: Callable[[str, int, int], None] = lambda *_: None
+) -> ImportReport:
+    """The year's file into a log."""
+    mapping = load_mapping(_MAPPING)
+    importer = ImportFiles(
+        log=log, notes=log, clock=SystemClock(), spills=DiskSpill, intake=intake_of_demo, each=Processes()
+    )
+    return importer(mapping, [row_file(path, mapping)], progress=listen)
+
+
 def _measured(
     name: str, path: Path, log: MemoryEventLog | S3EventLog, where: str, *, target: float | None = None
 ) -> Figure:
-    mapping = load_mapping(_MAPPING)
     passes: dict[str, float] = {}
     gc.collect()
     gc.set_threshold(200_000, 50, 100)  # as the command does
@@ -91,10 +103,7 @@ def _measured(
         if done == total:
             passes[what] = time.perf_counter() - started
 
-    importer = ImportFiles(
-        log=log, notes=log, clock=SystemClock(), spills=DiskSpill, intake=intake_of_demo, each=Processes()
-    )
-    report: ImportReport = importer(mapping, [row_file(path, mapping)], progress=listen)
+    report = imported(path, log, listen)
     seconds = time.perf_counter() - started
     return Figure(
         name,
