@@ -50,7 +50,7 @@ class Shop(World):
         )
         self.changes, self.lost = MemoryQueue(), MemoryDeadLetters()
         self.definitions = Definitions(
-            store=self.put, basis=self.programs.basis, changes=self.changes, clock=self.clock
+            store=self.put, basis=self.programs.basis, programs=self.programs, changes=self.changes, clock=self.clock
         )
         self.send(self.order("o1", total=12_000), self.order("o2", total=2_000, user_id="bob"))
         self.send(self.event("Product Viewed", user_id="cat", properties={"category": "Shoes"}))
@@ -161,6 +161,22 @@ def test_what_a_definition_newly_looks_at_is_filled_first() -> None:
     assert shop.follow().moved == 2
     assert [shop.segments(name) for name in ("ann", "cat")] == [{"bought", "no_shoes"}, {"shoes"}]
     assert not shop.changes.messages
+
+
+def test_what_nobody_asked_for_meanwhile_is_filled_again() -> None:
+    """The definition is taken out, shoes are looked at, and it is put again: nobody had kept that."""
+    shop = Shop()
+    shop.define("shoes", SHOES)
+    shop.follow()
+    shop.follow()
+    shop.definitions.withdraw("shoes", expected=1)
+    shop.send(shop.event("Product Viewed", user_id="bob", properties={"category": "Shoes"}))
+    shop.follow()
+    shop.define("shoes", SHOES)
+    assert shop.programs.current().waiting == {"shoes"}
+    shop.follow()
+    shop.follow()
+    assert shop.segments("bob") == {"bought", "shoes"}
 
 
 def test_a_fold_that_is_late_by_day_stops_nothing_and_loses_nothing() -> None:

@@ -58,7 +58,10 @@ class Losing(MemoryDefinitionStore):
 
 def made(store: MemoryDefinitionStore) -> tuple[Definitions, MemoryProgramStore]:
     programs = MemoryProgramStore(load_program(FILES), FILES, store)
-    return Definitions(store=store, basis=programs.basis, changes=MemoryQueue(), clock=FixedClock(NOON)), programs
+    definitions = Definitions(
+        store=store, basis=programs.basis, programs=programs, changes=MemoryQueue(), clock=FixedClock(NOON)
+    )
+    return definitions, programs
 
 
 def refusal(error: pytest.ExceptionInfo[BadInputError]) -> str:

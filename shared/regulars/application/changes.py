@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from regulars.application.publishing import SETTLED, settled_at
+from regulars.application.publishing import SETTLED, forget_beyond, settled_at
 from regulars.application.rebuild import EVERYBODY, Doing
 from regulars.application.refresh import look_through
 from regulars.application.segments.definitions import change_message, changed_at_of
@@ -86,6 +86,7 @@ class FollowChanges:
         if settled is not None and settled > now:  # a refresh has just come between
             self._changes.send([change_message(changed_at, settled - now)])
             return ChangesReport(failed)
+        forget_beyond(program.plan, self._programs)  # again: a rebuild under the plan before may have come between
         rebuilt = 0
         if program.waiting:
             rebuilt = self._filled(now, until)

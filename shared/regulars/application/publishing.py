@@ -9,15 +9,27 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from regulars.domain.errors import TransientError
+from regulars.domain.plan import still_kept
 
 if TYPE_CHECKING:
     from regulars.domain.parameters import ProgramParameters
+    from regulars.domain.plan import FeaturePlan
     from regulars.ports import ProgramStore
 
 SETTLED = timedelta(minutes=5)
 """After this long every evaluation is under new parameters and definitions: each is shorter, and keeps them for a
 minute."""
 _TRIES = 5
+
+
+def forget_beyond(plan: FeaturePlan, programs: ProgramStore) -> None:
+    """Publish that profiles no longer keep what is not in a plan. Raises TransientError as `amended`."""
+
+    def forgotten(known: ProgramParameters) -> ProgramParameters | None:
+        left = known.parts and still_kept(known.parts, plan)
+        return None if left == known.parts else replace(known, parts=left)
+
+    amended(programs, forgotten)
 
 
 def settled_at(parameters: ProgramParameters) -> datetime | None:

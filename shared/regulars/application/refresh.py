@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from regulars.application.publishing import SETTLED, amended, settled_at
+from regulars.application.publishing import SETTLED, amended, forget_beyond, settled_at
 from regulars.application.segments.population import everybody
 from regulars.domain.customer_scores import seen_days
 from regulars.domain.parameters import parameter_value
@@ -74,6 +74,7 @@ def refresh(*, store: CustomerStore, programs: ProgramStore, fit: Fit, clock: Cl
         return replace(fresh, program=program.with_parameters(fresh).version)
 
     published = amended(programs, computed)
+    forget_beyond(program.plan, programs)
     return RefreshReport(len(measures), published.version if published else current.version, 0)
 
 

@@ -112,6 +112,13 @@ def lacking(parts: Mapping[str, int], kept: Mapping[str, int] | None) -> frozens
     return frozenset(part for part, days in parts.items() if kept.get(part, -1) < days)
 
 
+def still_kept(kept: Mapping[str, int], plan: FeaturePlan) -> dict[str, int]:
+    """What can be relied on once profiles follow another plan: what that leaves out has a gap from then on, so a rule
+    that asks for it again must wait until it is filled again."""
+    parts = plan.parts()
+    return {part: min(days, parts[part]) for part, days in kept.items() if part in parts}
+
+
 NO_PLAN = FeaturePlan({})
 
 

@@ -78,7 +78,9 @@ def admin() -> AdminApi:
     log = S3EventLog(s3, bucket)
     return AdminApi(
         reading=ReadSegments(store=definitions, basis=in_force.basis),
-        definitions=Definitions(store=definitions, basis=in_force.basis, changes=changes, clock=clock),
+        definitions=Definitions(
+            store=definitions, basis=in_force.basis, programs=in_force, changes=changes, clock=clock
+        ),
         basis=in_force.basis,
         preview=PreviewSegment(basis=in_force.basis, population=ScannedPopulation(store, clock), now=clock.now),
         explain=ExplainSegment(store=store, programs=in_force, clock=clock),

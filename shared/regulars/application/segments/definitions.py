@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
-from regulars.application.publishing import SETTLED
+from regulars.application.publishing import SETTLED, forget_beyond
 from regulars.domain.definitions import NAME_TAKEN, Definition, DefinitionSet, data_of, names_in_files, program_of
 from regulars.domain.errors import BadInputError, TransientError, VersionConflictError
 from regulars.domain.instants import from_millis, to_millis
@@ -19,7 +19,7 @@ from regulars.ports import QueueMessage
 if TYPE_CHECKING:
     from regulars.domain.definitions import Basis
     from regulars.domain.program import Program
-    from regulars.ports import Clock, Queue
+    from regulars.ports import Clock, ProgramStore, Queue
 
 PRECONDITION_FAILED, PRECONDITION_REQUIRED = "precondition_failed", "precondition_required"
 UNKNOWN_SEGMENT = "unknown_segment"
@@ -65,9 +65,18 @@ class Definitions:
     """`put` and `withdraw` change the set in force; whoever evaluates follows within a minute. `changes` takes the word
     of it to whoever looks for those whom it moves."""
 
-    def __init__(self, *, store: DefinitionStore, basis: Callable[[], Basis], changes: Queue, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: DefinitionStore,
+        basis: Callable[[], Basis],
+        programs: ProgramStore,
+        changes: Queue,
+        clock: Clock,
+    ) -> None:
         self._store = store
         self._basis = basis
+        self._programs = programs
         self._changes = changes
         self._clock = clock
 
@@ -118,8 +127,10 @@ class Definitions:
                 self._store.note_rules(program.rules_version, changed.segments())
                 now = self._clock.now()
                 wanted = replace(wanted, changed_at=now)
-                # Before, and held back: whatever dies here, a change that was made has been told.
+                # Before, and held back: whatever dies here, a change that was made has been told, and what profiles no
+                # longer keep is not taken for kept when the same is put again.
                 self._changes.send([change_message(now)])
+                forget_beyond(program.plan, self._programs)
                 try:
                     self._store.put_in_force(wanted)
                 except VersionConflictError:
