@@ -72,7 +72,8 @@ def _(rule: Compare, setting: Setting) -> Writer:
         elif operator in TIMED:
             parts.append(_timed(rule.field, operator, operand))
         elif isinstance(operand, FieldRef):
-            parts.append(_beside(rule.field, tests[operator], operand.field, as_date=_is_date(kind, operator)))
+            as_date = _is_date(kind, operator)
+            parts.append(_beside(rule.field, (TESTS if as_date else tests)[operator], operand.field, as_date=as_date))
         elif _is_date(kind, operator):
             parts.append(_dated(rule.field, TESTS[operator], operand))
         else:
