@@ -110,9 +110,12 @@ event_windows: st.SearchStrategy[Data] = st.one_of(
     st.just({"within": "30d", "older_than": "3d"}),
     (_units | _between_dates).map(lambda during: {"during": during}),
 )  # fmt: skip
-_up_to_now: st.SearchStrategy[Data] = (
-    st.just({}) | _days.map(lambda span: {"within": span}) | _this.map(lambda during: {"during": during})
-)
+# Of texts every day is kept, and that is bounded: `older_than` alone, and dates, would be 400 days.
+event_text_windows: st.SearchStrategy[Data] = st.one_of(
+    st.just({}), _days.map(lambda span: {"within": span}),
+    _days.filter(lambda span: span != "30d").map(lambda span: {"within": "30d", "older_than": span}),
+    _units.map(lambda during: {"during": during}),
+)  # fmt: skip
 _order_where = st.sampled_from(
     [{}, {}, {}, {"channel": "store"}, {"coupons": {"exists": True}}, {"products.category": "Dresses"}]
 ).map(lambda where: {"where": where} if where else {})  # fmt: skip
@@ -187,9 +190,9 @@ order_leaves: st.SearchStrategy[Data] = st.one_of(
 event_leaves: st.SearchStrategy[Data] = st.one_of(
     _said("count", st.sampled_from(EVENTS), event_windows, _event_where, _counts),
     *(_said(name, _prices_of, event_windows, _event_where, _decimals) for name in ("sum", "average", "min", "max")),
-    _said("distinct", _any_of, _up_to_now, _event_where, _whole),
-    _said("first", _any_of, _event_where, _property),
-    _said("last", _any_of, _up_to_now, _event_where, _property),
+    _said("distinct", _any_of, event_text_windows, _event_where, _whole),
+    _said("first", _any_of, event_text_windows, _event_where, _property),
+    _said("last", _any_of, event_text_windows, _event_where, _property),
 )
 _event_step = st.builds(lambda event, where: {"event": event, **where}, st.sampled_from(EVENTS), _event_where)
 _order_step = st.builds(lambda where: {"event": "orders", **where}, _order_where)

@@ -113,8 +113,7 @@ class Plainly:
         if name in {"first", "last"}:
             ever = [did for did in self._matching(event, rule) if path in did.properties]
             ever.sort(key=lambda did: (did.at, repr(did.properties[path])))
-            told = ever[:1] if name == "first" else ever[-1:]
-            inside = [did.properties[path] for did in told if self._in_window(did.at, rule, by_day=True)]
+            inside = [did.properties[path] for did in ever if self._in_window(did.at, rule, by_day=True)]
             return _FIGURES[name](inside), None
         values = [did.properties[path] for did in self._seen(event, rule) if path in did.properties]
         if name == "distinct":

@@ -21,6 +21,8 @@ MAX_BUCKETS = 4000
 MAX_MARKS = 20
 _DAYS_OF_VALUES = 40
 """What a tally of values or instants takes, in day buckets."""
+_BUCKETS_A_DAY = {Keeps.TOTALS: 2, Keeps.DAILY_FIRST: 9, Keeps.DAILY_LAST: 9, Keeps.DAILY_VALUES: 9}
+"""What a day of a tally takes, where that is more than one bucket."""
 
 
 class FeaturePlan(Mapping[str, int]):
@@ -144,7 +146,7 @@ def _check_size(days: Mapping[str, int], features: Mapping[str, Feature], marks:
     buckets = sum(span + 1 for span in days.values())
     for feature in features.values():
         small = feature.keeps in (Keeps.VALUES, Keeps.INSTANTS)
-        buckets += _DAYS_OF_VALUES if small else feature.days * (2 if feature.keeps is Keeps.TOTALS else 1) + 1
+        buckets += _DAYS_OF_VALUES if small else feature.days * _BUCKETS_A_DAY.get(feature.keeps, 1) + 1
     if len(days) + len(features) > MAX_EVENTS or buckets > MAX_BUCKETS:
         raise BadInputError(
             "bad_program",

@@ -17,6 +17,10 @@ from regulars.domain.values import value
 
 MAX_VALUES = 100
 """Different values that are told apart; of more, those last seen are."""
+MAX_DAILY = 10
+"""Different values of one day that are told apart where every day is kept; of more, those whose hashes are smallest."""
+HASH_CHARACTERS = 8
+"""A value's hash is so long."""
 MAX_INSTANTS = 50
 """Instants of each step of a sequence, the newest."""
 
@@ -29,6 +33,9 @@ class Keeps(StrEnum):
     VALUES = "values"
     FIRST = "first"
     LAST = "last"
+    DAILY_VALUES = "daily values"
+    DAILY_FIRST = "daily first"
+    DAILY_LAST = "daily last"
     INSTANTS = "instants"
 
 
@@ -102,6 +109,40 @@ class Told:
 
 
 @value(frozen=True, slots=True)
+class DailyTold:
+    """What each UTC day `told` first, or last; for windows that do not end now."""
+
+    days: Mapping[int, Told]
+
+    def merged(self, other: DailyTold, keep: int) -> DailyTold:
+        """Of both; `keep` is how many days before the newest are kept."""
+        days = dict(self.days)
+        for day, told in other.days.items():
+            known = days.get(day)
+            days[day] = told if known is None else known.merged(told, keep)
+        return DailyTold(_newest(days, keep))
+
+
+@value(frozen=True, slots=True)
+class DailyValues:
+    """Different values of each UTC day, by short hashes in order, at most MAX_DAILY."""
+
+    days: Mapping[int, tuple[str, ...]]
+
+    def merged(self, other: DailyValues, keep: int) -> DailyValues:
+        """Of both; `keep` is how many days before the newest are kept."""
+        days = dict(self.days)
+        for day, names in other.days.items():
+            days[day] = tuple(sorted({*days.get(day, ()), *names})[:MAX_DAILY])
+        return DailyValues(_newest(days, keep))
+
+
+def _newest(days: dict[int, Any], keep: int) -> dict[int, Any]:
+    oldest = max(days) - keep
+    return {day: days[day] for day in sorted(days) if day >= oldest}
+
+
+@value(frozen=True, slots=True)
 class Instants:
     """When something happened (epoch milliseconds), and what was the same in it; ascending, each once."""
 
@@ -112,7 +153,7 @@ class Instants:
         return Instants(tuple(sorted({*self.at, *other.at})[-MAX_INSTANTS:]))
 
 
-Tally = Totals | Values | Told | Instants
+Tally = Totals | Values | Told | DailyTold | DailyValues | Instants
 
 
 def tally_of(keeps: Keeps, noted: Any, *, day: int, millis: int, keep: int) -> Tally:
@@ -122,6 +163,10 @@ def tally_of(keeps: Keeps, noted: Any, *, day: int, millis: int, keep: int) -> T
         return Totals(total, {day: total} if keep else {})
     if keeps is Keeps.VALUES:
         return Values({noted: day})
+    if keeps is Keeps.DAILY_VALUES:
+        return DailyValues({day: (noted,)})
+    if keeps in (Keeps.DAILY_FIRST, Keeps.DAILY_LAST):
+        return DailyTold({day: Told(millis, noted, keeps is Keeps.DAILY_FIRST)})
     if keeps is Keeps.INSTANTS:
         return Instants(((millis, noted),))
     return Told(millis, noted, keeps is Keeps.FIRST)
@@ -142,6 +187,12 @@ def tally_to_doc(tally: Tally) -> list[Any]:
         return ["v", {name: tally.days[name] for name in sorted(tally.days)}]
     if isinstance(tally, Told):
         return ["f" if tally.first else "l", tally.at, tally.value]
+    if isinstance(tally, DailyValues):
+        return ["d", {str(day): "".join(tally.days[day]) for day in sorted(tally.days)}]
+    if isinstance(tally, DailyTold):
+        first = any(told.first for told in tally.days.values())
+        days = {str(day): [tally.days[day].at, tally.days[day].value] for day in sorted(tally.days)}
+        return ["F" if first else "L", days]
     return ["i", [list(pair) if pair[1] else pair[0] for pair in tally.at]]
 
 
@@ -152,6 +203,15 @@ def tally_from_doc(doc: list[Any]) -> Tally:
         return Totals(Total(*doc[1]), {int(day): Total(*total) for day, total in doc[2].items()})
     if kind == "v":
         return Values(dict(doc[1]))
+    if kind == "d":
+        return DailyValues({int(day): _hashes(names) for day, names in doc[1].items()})
+    if kind in {"F", "L"}:
+        return DailyTold({int(day): Told(at, value, kind == "F") for day, (at, value) in doc[1].items()})
     if kind == "i":
         return Instants(tuple((pair, "") if isinstance(pair, int) else (pair[0], pair[1]) for pair in doc[1]))
     return Told(doc[1], doc[2], kind == "f")
+
+
+def _hashes(names: str) -> tuple[str, ...]:
+    """Short hashes that stand one after the other."""
+    return tuple(names[start : start + HASH_CHARACTERS] for start in range(0, len(names), HASH_CHARACTERS))

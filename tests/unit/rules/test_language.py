@@ -17,7 +17,7 @@ from regulars.domain.rules.requirements import required
 from regulars.domain.rules.tree import parse_rule
 from regulars.domain.rules.view import OrderRow
 from regulars.domain.rules.where import Conditions
-from regulars.domain.tallies import Instants, Told, Total, Totals, Values
+from regulars.domain.tallies import DailyTold, DailyValues, Instants, Told, Total, Totals, Values
 from tests.rule_histories import Did, History
 from tests.rule_samples import DAY, HOUR, NOON, TICK, FakeView, flips, holds, ordered, rule_of
 
@@ -121,6 +121,40 @@ def test_different_values_and_the_last_one() -> None:
     told = Told(to_millis(NOON - DAY), "Dresses", first=False)
     assert holds(last, FakeView(tallies={key_of(last): told}))
     assert not holds(last, FakeView())
+
+
+def test_dates_in_traits_are_compared_with_one_another() -> None:
+    rule = {"field": "traits.renews_on", "before": {"field": "traits.ends_on"}}
+    for first, second, expected in (("2026-11-01", "2026-12-01", True), ("2026-12-01", "2026-11-01", False)):
+        assert holds(rule, FakeView({"traits.renews_on": first, "traits.ends_on": second})) is expected
+    assert not holds(rule, FakeView({"traits.renews_on": "2026-11-01", "traits.ends_on": "never"}))
+
+
+def test_texts_of_a_window_that_has_passed() -> None:
+    """What was looked at first and last the week before last, and how many kinds of it."""
+    back = {"within": "14d", "older_than": "7d"}
+    for figure, until in (("last", TODAY + 5), ("first", TODAY + 6)):
+        rule = {figure: "events.Product Viewed.category", **back, "equals": "Dresses"}
+        told = {
+            TODAY - age: Told(to_millis(NOON - age * DAY), text, first=figure == "first")
+            for age, text in ((20, "Hats"), (9, "Dresses"), (2, "Shoes"))
+        }
+        view = FakeView(tallies={key_of(rule): DailyTold(told)})
+        assert holds(rule, view)
+        assert flips(rule, view) == day_start(until)  # Shoes are a week old; two weeks are over
+    different: Any = {"distinct": "events.Product Viewed.category", **back, "at_least": 2}
+    seen = DailyValues({TODAY - 20: ("a",), TODAY - 10: ("a", "b"), TODAY: ("c",)})
+    view = FakeView(tallies={key_of(different): seen})
+    assert holds(different, view)
+    assert flips(different, view) == day_start(TODAY + 5)
+
+
+def test_the_first_ever_and_the_last_of_all_need_no_days() -> None:
+    ever = {"first": "events.Product Viewed.category", "equals": "x"}
+    assert key_of(ever) != key_of({**ever, "within": "9d"})
+    lately = {"last": "events.Product Viewed.category", "equals": "x"}
+    assert key_of(lately) == key_of({**lately, "within": "9d"}) == key_of({**lately, "during": "this_week"})
+    assert key_of(lately) != key_of({**lately, "during": "last_week"})
 
 
 BROWSED = {"sequence": [{"event": "Product Viewed"}, {"event": "Product Added"}], "same": "product_id", "span": "2h"}
@@ -236,8 +270,6 @@ def test_a_share_by_chance_is_about_as_large_as_asked_and_always_the_same() -> N
 @pytest.mark.parametrize(
     ("rule", "problem"),
     [
-        ({"first": "events.Product Viewed.category", "within": "3d", "equals": "x"}, "the first ever"),
-        ({"distinct": "events.A.b", "within": "9d", "older_than": "3d", "above": 1}, "known up to now"),
         ({"count": "orders", "during": "last_month", "within": "3d", "above": 1}, "use one of them"),
         ({"count": "orders", "within": "3d", "older_than": "4d", "above": 1}, "nothing is both"),
         ({"count": "A", "during": "last_year", "above": 1}, "rule.during: events are kept for 400 days"),

@@ -46,6 +46,8 @@ _ARROW = {
     Type.FLAG: pa.bool_(),
     Type.TEXTS: pa.list_(pa.string()),
     Type.WHOLES: pa.list_(pa.int64()),
+    Type.NUMBERS: pa.list_(pa.float64()),
+    Type.FLAGS: pa.list_(pa.bool_()),
     Type.LARGES: pa.list_(_LARGE),
     Type.STEPS: pa.list_(pa.struct([("instant", pa.int64()), ("same", pa.string())])),
 }

@@ -147,19 +147,17 @@ class Aggregate(Compared, _Windowed):
         measure = known.get("measure")
         return None if measure is None else (f"{cls.figure} of {measure}", kind_of(cls.figure, measure))
 
+    @property
+    def needs_every_day(self) -> bool:
+        """Whether what is told or seen must be kept day by day: the first or last ever, and when each value was last
+        seen, do not answer for the window."""
+        if self.event == ORDERS or self.figure in _NUMERIC:
+            return False
+        return self.window.reaches_into_the_past or (self.figure == "first" and self.window != Window())
+
     @model_validator(mode="after")
-    def _answerable(self) -> Self:
-        """Of events' texts only the first ever and what was last are kept."""
+    def _alone(self) -> Self:
         _refuse_references(self)
-        window = self.window
-        if self.event == ORDERS or self.figure in _NUMERIC or window == Window():
-            return self
-        if self.figure == "first":
-            raise ValueError("the first of events is the first ever; leave the window out")
-        if window.reaches_into_the_past:
-            raise ValueError(
-                f"the {self.figure} of events is known up to now; use within, or during this week or month"
-            )
         return self
 
 

@@ -7,7 +7,7 @@ within w" ends when the k-th newest order is w old. Everything else goes by reig
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any
@@ -22,7 +22,7 @@ from regulars.domain.rules.requirements import feature_of
 from regulars.domain.rules.view import OrderRow, View
 from regulars.domain.rules.windows import ALWAYS, FOREVER, Reign, Window
 from regulars.domain.rules.writing import Lines, Module, Sink, Writer, calling, combined, either, steady, written
-from regulars.domain.tallies import Instants, Told, Total, Totals, Values
+from regulars.domain.tallies import DailyTold, DailyValues, Instants, Tally, Told, Total, Totals, Values
 
 _start_of = lru_cache(maxsize=4096)(day_start)
 _THRESHOLDS = frozenset({"equals", "above", "at_least", "below", "at_most", "between"})
@@ -133,17 +133,27 @@ def _thing_of(rule: Count | Aggregate) -> Callable[[OrderRow], Sequence[Any]]:
 
 def _tallied(view: View, key: str, window: Window) -> list[tuple[Reign, Any]]:
     tally = view.tally(key)
+    if isinstance(tally, Totals) and window == _EVER:
+        return [(_EVER.of_day(0), tally.ever)]
+    return [(window.of_day(day), thing) for day, thing in _dated(tally)]
+
+
+def _dated(tally: Tally | None) -> Iterable[tuple[int, Any]]:
+    """What a tally holds, each with its UTC day; in order of time where that matters."""
+    found: Iterable[tuple[int, Any]] = ()
     if isinstance(tally, Totals):
-        if window == _EVER:
-            return [(_EVER.of_day(0), tally.ever)]
-        return [(window.of_day(day), total) for day, total in sorted(tally.days.items())]
-    if isinstance(tally, Values):
-        return [(window.of_day(day), name) for name, day in tally.days.items()]
-    if isinstance(tally, Told):
-        return [(window.of_day(day_number(from_millis(tally.at))), tally.value)]
-    if isinstance(tally, Instants):
+        found = sorted(tally.days.items())
+    elif isinstance(tally, Values):
+        found = ((day, name) for name, day in tally.days.items())
+    elif isinstance(tally, Told):
+        found = ((day_number(from_millis(tally.at)), tally.value),)
+    elif isinstance(tally, DailyTold):
+        found = ((day, told.value) for day, told in sorted(tally.days.items()))
+    elif isinstance(tally, DailyValues):
+        found = ((day, name) for day, names in tally.days.items() for name in names)
+    elif isinstance(tally, Instants):
         raise TypeError("a sequence's tally under an aggregate's key")
-    return []
+    return found
 
 
 _EVER = Window()

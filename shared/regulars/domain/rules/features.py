@@ -19,7 +19,7 @@ from regulars.domain.rules.where import Conditions, canonical, satisfied, values
 from regulars.domain.tallies import Keeps
 
 _AMOUNTS = {"total": "total_minor", "refunded": "refunded_minor", "discount": "discount_minor"}
-_LONGEST_TEXT = 200
+_LONGEST_TEXT, _LONGEST_DAILY = 200, 64
 _NO_CONDITIONS: Conditions = {}
 
 
@@ -54,6 +54,10 @@ def _told(value: Any) -> Any:
     return value[:_LONGEST_TEXT] if isinstance(value, str) else value
 
 
+def _told_daily(value: Any) -> Any:
+    return value[:_LONGEST_DAILY] if isinstance(value, str) else value
+
+
 def _hashed(value: Any) -> str:
     """Texts and numbers stay apart, and whole numbers are one however they are written."""
     return short_hash(f"{float(value)}" if type(value) in (int, float) else repr(value))
@@ -61,6 +65,7 @@ def _hashed(value: Any) -> str:
 
 _KEPT: Mapping[Keeps, Callable[[Any], Any]] = {
     Keeps.TOTALS: as_thousandths, Keeps.FIRST: _told, Keeps.LAST: _told, Keeps.VALUES: _hashed, Keeps.INSTANTS: _hashed,
+    Keeps.DAILY_VALUES: _hashed, Keeps.DAILY_FIRST: _told_daily, Keeps.DAILY_LAST: _told_daily,
 }  # fmt: skip
 
 

@@ -21,6 +21,9 @@ _KEEPS = {
     "last": Keeps.LAST, "distinct": Keeps.VALUES,
 }  # fmt: skip
 
+_DAILY = {"first": Keeps.DAILY_FIRST, "last": Keeps.DAILY_LAST, "distinct": Keeps.DAILY_VALUES}
+"""The same where the window does not end now, or the first is not the first ever."""
+
 Requirement = Feature | Conditions
 """A feature of an event, or the conditions of orders that are to be marked."""
 
@@ -90,7 +93,8 @@ def feature_of(rule: Count | Aggregate) -> Feature:
     """The feature that a count or an aggregate of events reads."""
     if isinstance(rule, Count):
         return Feature(rule.event, Keeps.COUNT, conditions(rule.where), days=rule.window.days())
-    return Feature(rule.event, _KEEPS[rule.figure], conditions(rule.where), rule.path, rule.window.days())
+    keeps = _DAILY[rule.figure] if rule.needs_every_day else _KEEPS[rule.figure]
+    return Feature(rule.event, keeps, conditions(rule.where), rule.path, rule.window.days())
 
 
 def feature_of_step(step: Step, same: str | None) -> Feature:

@@ -131,6 +131,8 @@ def _(rule: Aggregate, query: Query) -> str:
     if rule.event == ORDERS:
         return _of_orders(rule, operations, query)
     name = of_events(feature_of(rule).key)
+    if rule.needs_every_day:
+        return _daily(rule.figure, name, day_stretch(f"{name}:at", rule.window, query), operations, query)
     if rule.figure in {"first", "last"}:
         return _told(name, rule.window, operations, query)
     if rule.figure != "distinct" and rule.window == _EVER:
@@ -148,6 +150,16 @@ def _of_days(figure: str, name: str, stretch: Stretch, operations: Sequence[Oper
         return _averaged(total, number, operations)
     part = {"min": "least", "max": "greatest"}[figure]
     return _compared_all(f"list_{figure}({stretch.part(query.column(f'{name}:{part}'))})", operations)
+
+
+def _daily(figure: str, name: str, stretch: Stretch, operations: Sequence[Operation], query: Query) -> str:
+    """Texts and the like of a window that has passed: what it holds stands beside its days."""
+    if figure == "distinct":
+        return _bounded(f"len(list_distinct({stretch.part(query.column(f'{name}:value'))}))", operations)
+    place = 1 if figure == "first" else -1
+    parts = (stretch.part(query.column(f"{name}:{part}")) for part in ("texts", "numbers", "flags"))
+    value = Whatever(*(f"list_extract({part}, {place})" for part in parts))
+    return both([whatever_compared(value, operator, operand) for operator, operand in operations])
 
 
 def _of_orders(rule: Aggregate, operations: Sequence[Operation], query: Query) -> str:

@@ -31,7 +31,7 @@ from regulars.domain.rules.times import instant_in
 from regulars.domain.rules.tree import All, AnyOf, Not
 from regulars.domain.rules.view import OrderRow, View
 from regulars.domain.rules.windows import Window
-from regulars.domain.tallies import Instants, Tally, Told, Total, Totals, Values
+from regulars.domain.tallies import DailyTold, DailyValues, Instants, Tally, Told, Total, Totals, Values
 
 CHURN_BAND = "churn_band"
 ROOT = "root"
@@ -49,6 +49,8 @@ class Type(StrEnum):
     FLAG = "BOOLEAN"
     TEXTS = "VARCHAR[]"
     WHOLES = "BIGINT[]"
+    NUMBERS = "DOUBLE[]"
+    FLAGS = "BOOLEAN[]"
     LARGES = "DECIMAL(38, 0)[]"
     STEPS = "STRUCT(instant BIGINT, same VARCHAR)[]"
 
@@ -177,19 +179,18 @@ def _plain(value: Any) -> Any:
 def _whatever(name: str, read: Read) -> Iterator[Column]:
     """A value of any type in three columns, of which at most one is filled."""
 
-    def number(row: Row) -> float | None:
-        value = read(row)
-        known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        return float(value) if known else None
-
-    yield Column(name, Type.TEXT, partial(_only, read, str))
-    yield Column(f"{name}:number", Type.NUMBER, number)
-    yield Column(f"{name}:flag", Type.FLAG, partial(_only, read, bool))
+    yield Column(name, Type.TEXT, lambda row: _as(str, read(row)))
+    yield Column(f"{name}:number", Type.NUMBER, lambda row: _number(read(row)))
+    yield Column(f"{name}:flag", Type.FLAG, lambda row: _as(bool, read(row)))
 
 
-def _only(read: Read, kind: type, row: Row) -> Any:
-    value = read(row)
+def _as(kind: type, value: Any) -> Any:
     return value if isinstance(value, kind) else None
+
+
+def _number(value: Any) -> float | None:
+    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if known else None
 
 
 @columns.register
@@ -247,13 +248,46 @@ def _(rule: Aggregate) -> Iterator[Column]:
         return
     key = feature_of(rule).key
     name = of_events(key)
-    if rule.figure in {"first", "last"}:
+    if rule.needs_every_day:
+        yield from _daily_texts(rule.figure, key, name)
+    elif rule.figure in {"first", "last"}:
         yield Column(f"{name}:day", Type.WHOLE, lambda row: _told(row, key, lambda told: told.at // 86_400_000))
         yield from _whatever(name, lambda row: _told(row, key, lambda told: told.value))
     elif rule.figure == "distinct":
         yield Column(f"{name}:at", Type.WHOLES, lambda row: _days_of_values(row.view.tally(key)))
     else:
         yield from _totals(rule, key, name)
+
+
+def _daily_texts(figure: str, key: str, name: str) -> Iterator[Column]:
+    """Days in order, and beside them the values; of the first or last ones three lists, as `_whatever` has columns."""
+    if figure == "distinct":
+        yield Column(f"{name}:at", Type.WHOLES, lambda row: [day for day, _ in _daily_values(row, key)])
+        yield Column(f"{name}:value", Type.TEXTS, lambda row: [value for _, value in _daily_values(row, key)])
+        return
+    yield Column(f"{name}:at", Type.WHOLES, lambda row: [day for day, _ in _daily_told(row, key)])
+    for part, type_ in (("texts", Type.TEXTS), ("numbers", Type.NUMBERS), ("flags", Type.FLAGS)):
+        yield Column(f"{name}:{part}", type_, partial(_daily_part_of, key, part))
+
+
+def _daily_values(row: Row, key: str) -> list[tuple[int, str]]:
+    tally = row.view.tally(key)
+    days = tally.days if isinstance(tally, DailyValues) else {}
+    return [(day, value) for day in sorted(days) for value in days[day]]
+
+
+def _daily_told(row: Row, key: str) -> list[tuple[int, Any]]:
+    tally = row.view.tally(key)
+    return [(day, tally.days[day].value) for day in sorted(tally.days)] if isinstance(tally, DailyTold) else []
+
+
+_KINDS: Mapping[str, Callable[[Any], Any]] = {
+    "texts": partial(_as, str), "numbers": _number, "flags": partial(_as, bool)
+}  # fmt: skip
+
+
+def _daily_part_of(key: str, part: str, row: Row) -> list[Any]:
+    return [_KINDS[part](value) for _, value in _daily_told(row, key)]
 
 
 def _told(row: Row, key: str, what: Callable[[Told], Any]) -> Any:
