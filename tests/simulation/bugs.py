@@ -20,7 +20,7 @@ from regulars.adapters.aws.customers import DynamoCustomerStore
 from regulars.adapters.aws.lake import S3EventLog
 from regulars.adapters.aws.ledger import DynamoLedger
 from regulars.adapters.aws.queue import SqsQueue
-from regulars.application import changes, evaluate_customers, rebuild, send_messages
+from regulars.application import changes, evaluate_customers, rebuild, refresh, send_messages
 from regulars.application.outbox import Relay
 from regulars.application.send_messages import SendMessages
 from regulars.domain import links, profile
@@ -276,8 +276,8 @@ def profiles_are_never_filled() -> Iterator[None]:
 
 @contextmanager
 def changes_are_not_told() -> Iterator[None]:
-    """A definition is in force, and whoever does nothing never hears of it before a night."""
-    with mock.patch.object(changes.FollowChanges, "_follow", return_value=changes.ChangesReport()):
+    """A definition is in force, and whoever does nothing hears nothing of it before a night."""
+    with mock.patch.object(changes, "look_through", return_value=refresh.RefreshReport(0, 0, 0)):
         yield
 
 

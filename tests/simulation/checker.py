@@ -167,6 +167,9 @@ def _definitions(simulation: Simulation, found: _Found) -> Iterator[str]:
         yield "a definition was acknowledged and none is in force"
     if found.defined is not None and found.defined not in put:
         yield f"in force is what nobody put: {found.defined}"
+    held = {node for node, state in found.states.items() if model.DEFINED in state.memberships}
+    if held != simulation.by_day:
+        yield f"whom a definition holds is known by night only: {len(held ^ simulation.by_day)} customers"
 
 
 def stored(simulation: Simulation, found: _Found) -> list[Said]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from regulars.adapters.aws.customers import DynamoCustomerStore
 from regulars.runtime.operating import identity
 from regulars.runtime.segments import programs
 from tests.simulation.model import DEFINED, WATCHED
@@ -37,6 +38,12 @@ def define(cloud: LocalCloud, views: int) -> int:
     rule = {"rule": {"count": "Product Viewed", "where": where, "within": "7d", "at_least": views}}
     status = cloud.request("PUT", SEGMENT, {**token, **seen}, json.dumps(rule).encode()).status
     return 503 if status in _SEEN_TOO_LATE else status
+
+
+def members(cloud: LocalCloud) -> frozenset[str]:
+    """Who is in the segment, by the stored states."""
+    store = DynamoCustomerStore(cloud.client("dynamodb"), cloud.table_name)
+    return frozenset(node for node, head in store.scan() if head.state and DEFINED in head.state.value.memberships)
 
 
 def is_filled(cloud: LocalCloud) -> bool:

@@ -29,7 +29,7 @@ from regulars.domain.sends import Channel, Subscription
 from regulars.runtime.recovery import redrive
 from tests.simulation.faults import Fault, Faults, Plan
 from tests.simulation.model import Answer
-from tests.simulation.operator import define, is_filled, word
+from tests.simulation.operator import define, is_filled, members, word
 from tests.simulation.repeatable import repeatable
 from tests.simulation.sources import Adversary, HostileQueue, Lane, hostile, ses_event
 from tests.simulation.tasks import Containers, Tasks, environment, quiet
@@ -132,6 +132,7 @@ class Simulation:
         shop = Shop(schedule.seed)
         self.waiting = shop.one_of_each()
         self.horizon = HORIZON
+        self.by_day = frozenset[str]()
         self.last = [shop.define()] if schedule.rules and not schedule.hostile else []
         if schedule.hostile:
             self.waiting = shop.operations(schedule.operations, identity=schedule.identity, rules=schedule.rules)
@@ -169,12 +170,11 @@ class Simulation:
         self.cloud.settle()
 
     def _night(self) -> None:
-        """Whom the last values move is told; whom definitions move only where not all could be filled by day."""
+        """Whom the last values move is told; whom definitions move was, but what could not be filled by day is now."""
         if self.schedule.rules and not is_filled(self.cloud):
-            for function in ("reconcile", "refresh"):
-                self.cloud._run(self._schedule_of(function), self.cloud.now)
-                self.cloud.settle()
-            self.cloud.advance(by=SETTLED)
+            self.cloud._run(self._schedule_of("reconcile"), self.cloud.now)
+            self.cloud.advance(by=2 * SETTLED)
+        self.by_day = members(self.cloud)
         self.cloud._run(self._schedule_of("refresh", announces=True), self.cloud.now)
 
     # ------------------------------------------------------------------ the adversary's moves

@@ -17,7 +17,8 @@ from regulars.adapters.memory.system import CountedIds
 from regulars.adapters.spill import MemorySpill
 from regulars.application.changes import ChangesReport, FollowChanges
 from regulars.application.publishing import SETTLED
-from regulars.application.rebuild import Rebuild
+from regulars.application.rebuild import Rebuild, Slice
+from regulars.application.reconcile import Reconcile
 from regulars.application.refresh import announce, refresh
 from regulars.application.segments.definitions import HEARD_AFTER, Definitions
 from regulars.domain.engine import NEW_RULES
@@ -62,16 +63,18 @@ class Shop(World):
         current = self.put.in_force().definitions.get(name)
         self.definitions.put(name, data, by="operator", expected=current.version if current else None)
 
+    def rebuild(self) -> Rebuild:
+        return Rebuild(
+            log=self.log, store=self.store, catalogue=self.catalogue, programs=self.programs, spill=MemorySpill(),
+            clock=self.clock, ids=CountedIds("follow-"),
+        )  # fmt: skip
+
     def follow(self, *, until: datetime | None = None) -> ChangesReport:
         """The messages that are there are heard, each when its time has come; and who is brought up is evaluated."""
         messages = self.changes.receive()
         self.clock.instant += timedelta(seconds=max(message.delay_seconds for message in messages))
-        rebuild = Rebuild(
-            log=self.log, store=self.store, catalogue=self.catalogue, programs=self.programs, spill=MemorySpill(),
-            clock=self.clock, ids=CountedIds("follow-"),
-        )  # fmt: skip
         use_case = FollowChanges(
-            rebuild=rebuild, store=self.store, programs=self.programs, changes=self.changes, due=self.due,
+            rebuild=self.rebuild(), store=self.store, programs=self.programs, changes=self.changes, due=self.due,
             lost=self.lost, clock=self.clock,
         )  # fmt: skip
         report = use_case([(str(number), message.body) for number, message in enumerate(messages)], until=until)
@@ -212,6 +215,22 @@ def test_a_message_that_was_lost_is_made_up_for_by_the_night() -> None:
     assert shop.night() == 1
     assert shop.segments() == {"bought", "big"}
     assert shop.night() == 0
+
+
+def test_what_a_night_fills_is_looked_through_minutes_later() -> None:
+    """The word of the change was heard, and there were letters that nobody could fold."""
+    shop = Shop()
+    shop.define("no_shoes", {"rule": {"not": SHOES["rule"]}})
+    shop.lost.put("{}", shop.clock.instant)
+    shop.follow()
+    use_case = Reconcile(
+        rebuild=shop.rebuild(), store=shop.store, due=shop.due, waiting=(), clock=shop.clock, changes=shop.changes
+    )
+    for _ in range(2):
+        use_case(Slice(0, 7))
+    assert len(shop.changes.messages) == 1
+    assert shop.follow().moved == 2
+    assert shop.segments() == {"bought", "no_shoes"}
 
 
 def test_after_a_look_the_night_has_nothing_to_do() -> None:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from regulars.application.publishing import SETTLED
 from regulars.application.rebuild import EVERYBODY, Doing, Rebuild, RebuildReport, Slice
+from regulars.application.segments.definitions import change_message
 from regulars.domain.instants import day_number, to_millis
 from regulars.ports import Part, QueueMessage
 
@@ -39,7 +41,8 @@ class ReconcileReport:
 
 
 class Reconcile:
-    """Call it with a slice of the nodes. `waiting`: the queues of what has landed and is not folded yet."""
+    """Call it with a slice of the nodes. `waiting`: the queues of what has landed and is not folded yet. `changes`
+    hears of it when segments wait no longer."""
 
     def __init__(
         self,
@@ -49,8 +52,10 @@ class Reconcile:
         due: Queue,
         waiting: tuple[DeadLetterQueue, ...],
         clock: Clock,
+        changes: Queue | None = None,
     ) -> None:
         self._rebuild = rebuild
+        self._changes = changes
         self._store = store
         self._due = due
         self._waiting = waiting
@@ -69,6 +74,8 @@ class Reconcile:
         if doing.repair and self._rebuild.is_wanted():
             share, doing = EVERYBODY, replace(doing, filling=True)
         compared = self._rebuild(share, doing)
+        if doing.filling and self._changes is not None and not self._rebuild.is_wanted():
+            self._changes.send([change_message(now, SETTLED)])
         return ReconcileReport(compared, overdue, dangling, backlog)
 
     def _overdue(self, now: datetime) -> list[tuple[str, datetime]]:

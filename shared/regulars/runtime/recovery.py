@@ -57,9 +57,11 @@ def rebuild(bucket: str, table: str) -> Iterator[Rebuild]:
 
 
 @contextmanager
-def reconcile(bucket: str, table: str, *, due: str, waiting: tuple[str, ...]) -> Iterator[Reconcile]:
-    """Reconcile a table with a bucket; `due` and `waiting` are the URLs of the due queue and of the queues of what has
-    landed."""
+def reconcile(
+    bucket: str, table: str, *, due: str, waiting: tuple[str, ...], changes: str | None = None
+) -> Iterator[Reconcile]:
+    """Reconcile a table with a bucket; `due`, `waiting` and `changes` are the URLs of the due queue, of the queues of
+    what has landed, and of the one that hears of changes."""
     sqs = sqs_client()
     with rebuild(bucket, table) as rebuilder:
         yield Reconcile(
@@ -68,6 +70,7 @@ def reconcile(bucket: str, table: str, *, due: str, waiting: tuple[str, ...]) ->
             due=SqsQueue(sqs, due),
             waiting=tuple(SqsDeadLetters(sqs, url) for url in waiting),
             clock=SystemClock(),
+            changes=SqsQueue(sqs, changes) if changes else None,
         )
 
 
@@ -76,12 +79,12 @@ def nightly() -> Callable[[timedelta], ReconcileReport]:
     left."""
     bucket, table, due = required("BUCKET_NAME"), required("TABLE_NAME"), required("DUE_QUEUE_URL")
     waiting = (required("LANDED_QUEUE_URL"), required("LANDED_DLQ_URL"))
-    slices = int(optional("RECONCILE_SLICES", "1"))
+    slices, changes = int(optional("RECONCILE_SLICES", "1")), required("CHANGES_QUEUE_URL")
     clock = SystemClock()
 
     def run(left: timedelta) -> ReconcileReport:
         now = clock.now()
-        with reconcile(bucket, table, due=due, waiting=waiting) as use_case:
+        with reconcile(bucket, table, due=due, waiting=waiting, changes=changes) as use_case:
             return use_case(tonight(now, slices), until=now + left - _LAST_WORDS)
 
     return run
