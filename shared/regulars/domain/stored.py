@@ -63,6 +63,10 @@ class Stored(Generic[T]):
             self._value = self._parse(self._text)
         return self._value
 
+    def unparsed(self) -> Stored[T]:
+        """The same, to be parsed anew: what waits takes a fraction of the room as text."""
+        return Stored(self._text, self._parse, self.version, self.owner, rebuilt=self.rebuilt)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Stored) and self._key() == other._key()
 
@@ -80,6 +84,11 @@ class Head:
     profile: Stored[Profile] | None = None
     orders: Stored[OrderBook] | None = None
     state: Stored[CustomerState] | None = None
+
+    def unparsed(self) -> Head:
+        """The same, to be parsed anew."""
+        profile, orders, state = self.profile, self.orders, self.state
+        return Head(profile and profile.unparsed(), orders and orders.unparsed(), state and state.unparsed())
 
     def fragment(self, node: str) -> Fragment:
         """The fold of `node`, whose head this is, without storage details; empty where nothing is stored."""

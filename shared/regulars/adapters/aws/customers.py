@@ -49,7 +49,7 @@ class DynamoCustomerStore:
         found: dict[str, dict[str, Item]] = {node: {} for node in wanted}
         for item in batch_get(self._client, self._table, keys):
             found[item["pk"]["S"]][item["sk"]["S"]] = item
-        return {node: _head(found_parts) for node, found_parts in found.items()}
+        return {node: head_of(found_parts) for node, found_parts in found.items()}
 
     def put_profile(self, node: str, profile: Profile, *, applied: Applied, expected: int, owner: str) -> None:
         """One conditional write; see the module's drawing."""
@@ -115,11 +115,11 @@ class DynamoCustomerStore:
         ):
             if item["pk"]["S"] != node:
                 if parts:
-                    yield node, _head(parts)
+                    yield node, head_of(parts)
                 node, parts = item["pk"]["S"], {}
             parts[item["sk"]["S"]] = item
         if parts:
-            yield node, _head(parts)
+            yield node, head_of(parts)
 
     def _pages(self, operation: str, **request: Any) -> Iterator[Item]:
         try:
@@ -167,7 +167,8 @@ def _applied(applied: Applied) -> Item:
     return {"imported": {"BOOL": applied.imported}} | ({"rebuilt": {"BOOL": True}} if applied.rebuilt else {})
 
 
-def _head(parts: dict[str, Item]) -> Head:
+def head_of(parts: dict[str, Item]) -> Head:
+    """What is stored for one node, out of its items by sort key."""
     profile, orders, state = (parts.get(kind) for kind in items.KINDS)
     return Head(
         _stored(profile, items.parsed_profile) if profile else None,

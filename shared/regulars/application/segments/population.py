@@ -13,6 +13,7 @@ from regulars.domain.found import Found
 from regulars.domain.people import ADDRESSES, Person, person_of
 
 if TYPE_CHECKING:
+    from regulars.domain.links import Links
     from regulars.domain.program import CompiledProgram, Program
     from regulars.domain.stored import Head
     from regulars.ports import Clock, CustomerStore
@@ -22,15 +23,17 @@ def everybody(store: CustomerStore, program: CompiledProgram, now: datetime) -> 
     """Every customer as of `now`. Nodes without links, which are most, are customers by themselves and are not kept;
     the others are put together once all are read."""
     linked: dict[str, Head] = {}
+    links: dict[str, Links] = {}
     for node, head in store.scan():
         if head.links:
-            linked[node] = head
+            linked[node], links[node] = head.unparsed(), head.links
         elif head.profile or head.orders:
             yield person_of(node, frozenset({node}), frozenset(), {node: head}, program, now)
     addresses = frozenset(node for node in linked if node[0] in ADDRESSES)
-    links = {node: head.links for node, head in linked.items()}
     for root, nodes in partition(links, program.identity).items():
         yield person_of(root, nodes, addresses, linked, program, now)
+        for node in nodes:
+            linked[node] = linked[node].unparsed()
 
 
 class Population(Protocol):
