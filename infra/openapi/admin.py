@@ -1,4 +1,4 @@
-"""The operators' routes, for segments: behind a JWT authorizer."""
+"""The operators' routes, for segments and scores: behind a JWT authorizer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Document = dict[str, Any]
-PATH = "/v1/admin/segments"
+PATH, SCORES_PATH = "/v1/admin/segments", "/v1/admin/scores/report"
 READ, WRITE = "regulars/segments.read", "regulars/segments.write"
 MODELS: list[type[BaseModel]] = [
     requests.DefinitionBody,
@@ -21,6 +21,7 @@ MODELS: list[type[BaseModel]] = [
     requests.ExplainRequest,
     requests.BacktestRequest,
     requests.ReportRequest,
+    requests.ScoresRequest,
 ]
 SECURITY_SCHEME: Document = {
     "type": "http",
@@ -78,6 +79,7 @@ def paths() -> Document:
         PATH: {"get": _operation("listSegments", "All segments in force", READ, {"200": _document("They are.")})},
         f"{PATH}/{{name}}": {"get": _read(), "put": _put(), "delete": _withdraw()},
         **{f"{PATH}/{name}": {"post": _action(name, *about)} for name, about in actions.items()},
+        SCORES_PATH: {"post": _scores()},
     }
 
 
@@ -162,3 +164,10 @@ def _action(name: str, model: type[BaseModel], summary: str) -> Document:
     told = _operation(f"{name}Segments", summary, READ, {"200": _document("Done.")})
     told["responses"] |= {status: _refused(status) for status in ("400", "404", "409")}
     return {**told, "requestBody": _body(model, needed=name != "report")}
+
+
+def _scores() -> Document:
+    summary = "How good the churn probability is, which model it comes from, and whether groups of people fare alike"
+    told = _operation("reportScores", summary, READ, {"200": _document("Done.", groups={"type": "array"})})
+    told["responses"] |= {"400": _refused("400")}
+    return {**told, "requestBody": _body(requests.ScoresRequest, needed=False)}

@@ -74,6 +74,8 @@ class ErrorCode(StrEnum):
     BAD_COMMENT = "bad_comment"
     BAD_PROGRAM = "bad_program"
     BAD_RANGE = "bad_range"
+    BAD_FIELD = "bad_field"
+    TOO_MANY_GROUPS = "too_many_groups"
     NAME_TAKEN = "name_taken"
     UNKNOWN_SEGMENT = "unknown_segment"
     UNKNOWN_CUSTOMER = "unknown_customer"

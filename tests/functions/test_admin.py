@@ -162,3 +162,9 @@ class TestActions:
         assert (found["active"]["size"], found["active"]["entries"]) == (1, 1)
         assert found["active"]["revenue_per_member"] == "120.00"
         assert found["lapsed"]["flags"] == ["too_small", "never_changing"]
+
+    def test_scores_report(self, shop: LocalCloud) -> None:
+        token = {"authorization": f"Bearer {shop.operator_token()}"}
+        doc = shop.request("POST", "/v1/admin/scores/report", token, {"by": "traits.age"}).json()
+        assert (doc["model"], doc["by"], doc["groups"]) == (None, "traits.age", [])
+        assert shop.request("POST", "/v1/admin/scores/report", {}, b"").status == 401

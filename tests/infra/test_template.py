@@ -22,6 +22,7 @@ OPERATORS = {
     "PUT /v1/admin/segments/{name}": True,
     "DELETE /v1/admin/segments/{name}": True,
     **{f"POST /v1/admin/segments/{name}": False for name in ("validate", "preview", "explain", "backtest", "report")},
+    "POST /v1/admin/scores/report": False,
 }
 """The routes behind the authorizer, and whether they change anything."""
 ROLES = dict(STACK.of_type("AWS::IAM::Role"))

@@ -86,4 +86,5 @@ def admin() -> AdminApi:
         explain=ExplainSegment(store=store, programs=in_force, clock=clock),
         backtest=BacktestSegment(log=log, spills=DiskSpill, clock=clock),
         report=ReportSegments(store=store, log=log, programs=in_force, clock=clock),
+        scores=ReportScores(store=store, programs=in_force, clock=clock),
     )

@@ -91,6 +91,24 @@ ACTIONS: dict[str, tuple[str, Any, Outcome]] = {
 }  # fmt: skip
 
 
+SCORES: dict[str, tuple[Any, Outcome]] = {
+    "no such field": ({"by": "age"}, Outcome(400, "bad_field")),
+    "a field that makes no groups": ({"by": "orders.revenue"}, Outcome(400, "bad_field")),
+    "a field that is a path": ({"by": "traits.../../x"}, Outcome(400, "bad_field")),
+    "a field that is a number": ({"by": 5}, BAD_SHAPE),
+    "a field that is far too long": ({"by": "traits." + "x" * 9_000}, BAD_SHAPE),
+    "an unknown key": ({"with": "traits.age"}, BAD_SHAPE),
+    "an array": ([], BAD_SHAPE),
+    "half of a document": (b"{", BAD_JSON),
+}
+
+
+@pytest.mark.parametrize("row", SCORES)
+def test_bad_requests_for_scores(endpoint: Endpoint, token: dict[str, str], row: str) -> None:
+    body, outcome = SCORES[row]
+    assert endpoint.send("POST", "/v1/admin/scores/report", token, body) == outcome
+
+
 @pytest.mark.parametrize("row", ACTIONS)
 def test_bad_requests(endpoint: Endpoint, token: dict[str, str], row: str) -> None:
     action, body, outcome = ACTIONS[row]

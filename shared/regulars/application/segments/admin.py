@@ -1,4 +1,4 @@
-"""The admin API for segments: HTTP in, HTTP out; who may call is the gateway's business (a JWT authorizer).
+"""The admin API for segments and scores: HTTP in, HTTP out; who may call is the gateway's business (a JWT authorizer).
 
 Personal data stays out of addresses: a customer is named in a body. Answers hold ids of nodes, never an address.
 """
@@ -12,6 +12,7 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from regulars.application.http import HttpReply, error_reply, json_reply
+from regulars.application.scores_report import ReportScores, scores_doc
 from regulars.application.segments import requests as bodies
 from regulars.application.segments.backtest import BacktestSegment, backtest_doc
 from regulars.application.segments.definitions import ABSENT, Definitions
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from regulars.domain.definitions import Basis
 
 PATH = "/v1/admin/segments"
+SCORES_PATH = "/v1/admin/scores/report"
 RETRY_SECONDS = 5
 PATIENCE = timedelta(seconds=24)
 """API Gateway waits 30 seconds for an answer."""
@@ -57,6 +59,7 @@ class AdminApi:
     explain: ExplainSegment
     backtest: BacktestSegment
     report: ReportSegments
+    scores: ReportScores
 
     def __call__(self, request: HttpRequest) -> HttpReply:
         """200 with a document, or a refusal as `{"code", "message", "success": false}`, with `problems` where there are
@@ -72,6 +75,8 @@ class AdminApi:
     def _answered(self, request: HttpRequest) -> HttpReply:
         if not request.subject:
             raise BadInputError("unauthorized", "the gateway says nobody's name")
+        if request.path == SCORES_PATH:
+            return _only(request, "POST") or _ok(self._scored(request))
         tail = request.path.removeprefix(PATH).strip("/") if request.path.startswith(PATH) else None
         if tail == "":
             return _only(request, "GET") or _ok(self.reading.all())
@@ -101,6 +106,10 @@ class AdminApi:
             "unfilled": list(unfilled(self.basis(), done.program)),
         }
         return _ok(doc, {"etag": f'"{version}"'})
+
+    def _scored(self, request: HttpRequest) -> Mapping[str, Any]:
+        asked = bodies.parsed(bodies.ScoresRequest, bodies.data_in(request.raw_body() or b"{}"))
+        return scores_doc(self.scores(asked.by))
 
     def _acted(self, action: str, request: HttpRequest) -> Mapping[str, Any]:
         data = bodies.data_in(request.raw_body() or b"{}")

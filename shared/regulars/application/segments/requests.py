@@ -84,6 +84,12 @@ class ReportRequest(_Request):
     smallest: Annotated[int, Field(ge=0, le=10**9)] = 20
 
 
+class ScoresRequest(_Request):
+    """With `by`, a field that makes groups of people, how the churn probability treats each of them."""
+
+    by: Annotated[str, Field(min_length=1, max_length=200, examples=["traits.age"])] | None = None
+
+
 def data_in(raw: bytes) -> Any:
     """The JSON in a body, decimals exact. Raises BadInputError: `too_large`, `bad_json`."""
     if len(raw) > MAX_BODY:
