@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -113,6 +114,17 @@ def test_who_is_told_of_definitions_decides_by_them(store: DefinitionStore, prog
     programs.current()
     store.put_in_force(DefinitionSet().having(definition()))
     assert "vip" in {segment.name for segment in programs.current(definitions_version=1).segments}
+
+
+def test_what_is_in_force_is_told_at_once_with_what_it_is_made_of(
+    store: DefinitionStore, programs: ProgramStore
+) -> None:
+    before = programs.in_force()
+    store.put_in_force(replace(DefinitionSet().having(definition()), changed_at=NOON))
+    after = programs.in_force()
+    assert "vip" in {segment.name for segment in after.program.segments}
+    assert (before.changed_at, after.changed_at) == (None, NOON)
+    assert before.files == after.files == before.program.source != after.program.source
 
 
 def test_a_container_follows_within_the_maximum_age(lake: Any, clock: FixedClock, tmp_path: Path) -> None:

@@ -87,6 +87,15 @@ def test_what_is_published_is_in_force_at_once_for_the_publisher(store: ProgramS
     assert store.current().parameters == parameters(1, 41_000)
 
 
+def test_all_that_is_published_is_read_by_others(another: Callable[[], S3ProgramStore]) -> None:
+    told = ProgramParameters(
+        3, NOON, {"big": 1}, "p", "a", {"Product Viewed": 7},
+        files="f", filled_at=NOON, rules="abcdef", rules_before="",
+    )  # fmt: skip
+    another().publish(told)
+    assert another().current().parameters == told
+
+
 def test_an_older_or_equal_version_changes_nothing(store: ProgramStore) -> None:
     store.publish(parameters(2, 41_000))
     store.publish(parameters(1, 5))
