@@ -177,7 +177,15 @@ _ENVIRONMENT = {
         "test",
     ),
     **dict.fromkeys(
-        ("DUE_QUEUE_URL", "EVENTS_QUEUE_URL", "LANDED_DLQ_URL", "LANDED_QUEUE_URL", "MESSAGES_QUEUE_URL", "PUBLIC_URL"),
+        (
+            "CHANGES_QUEUE_URL",
+            "DUE_QUEUE_URL",
+            "EVENTS_QUEUE_URL",
+            "LANDED_DLQ_URL",
+            "LANDED_QUEUE_URL",
+            "MESSAGES_QUEUE_URL",
+            "PUBLIC_URL",
+        ),
         "https://sqs.us-east-1.example/1/q",
     ),
     "SENDER_EMAIL": "hello@shop.example",
