@@ -31,7 +31,7 @@ from tests.world import World
 
 BUCKET = "lake"
 DAY = timedelta(days=1)
-FILES = {
+FILES: dict[str, Any] = {
     "program.yaml": parsed_yaml(
         """
 currency: USD
