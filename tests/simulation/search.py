@@ -79,7 +79,7 @@ SEEDS = {
     "no_optimistic_lock": 1010,
     "unknown_is_sent_again": 1539,
     "no_fencing": 1028,
-    "last_arrived_cart_wins": 1014,
+    "last_arrived_cart_wins": 1027,
     "outbox_not_stored": 1010,
     "profiles_are_never_filled": 1014,
     "changes_are_not_told": 1011,
