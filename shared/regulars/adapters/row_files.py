@@ -20,13 +20,13 @@ import pyarrow.parquet as pq
 
 from regulars.domain.errors import BadInputError, PermanentError
 from regulars.domain.importing.values import at_path
-from regulars.ports import RowBatch, UnreadableRow
+from regulars.ports.imports import RowBatch, UnreadableRow
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from regulars.domain.importing.mapping import CsvDialect, ImportMapping
-    from regulars.ports import RowFile
+    from regulars.ports.imports import RowFile
 
 _ROWS = 5_000
 _GZIP = ".gz"

@@ -32,13 +32,14 @@ from regulars.domain.importing.targets import Kind
 from regulars.domain.importing.translate import Translator, translator_of
 from regulars.domain.importing.values import RowError
 from regulars.domain.instants import from_millis, to_millis
-from regulars.ports import UnreadableRow
+from regulars.ports.imports import UnreadableRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from regulars.ports import Clock, EventLog, ImportNotes, RowFile, Spill
+    from regulars.ports import Clock, EventLog, Spill
+    from regulars.ports.imports import ImportNotes, RowFile
 
 STAGE = "import"
 """A row's stage is `import/<kind>`."""

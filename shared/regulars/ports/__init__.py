@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from regulars.domain.definitions import InForce
@@ -130,64 +130,6 @@ class QualityStore(Protocol):
 
     def keep_quality(self, quality: DayQuality) -> None:
         """Keep a day's figures in place of earlier ones."""
-
-
-class UnreadableRow(NamedTuple):
-    """A row that is no row: `code` is stable, `problem` says what to do, `text` is what stands there."""
-
-    number: int
-    code: str
-    problem: str
-    text: str
-
-
-class RowBatch(NamedTuple):
-    """Some rows of a file, each its number (from 1) and its values; `position`: bytes of the file read so far."""
-
-    position: int
-    rows: list[tuple[int, list[Any]]]
-    unreadable: list[UnreadableRow]
-
-
-class RowFile(Protocol):
-    """A file of rows."""
-
-    @property
-    def name(self) -> str:
-        """What reports call it: the name of the file, without folders."""
-
-    @property
-    def digest(self) -> str:
-        """Hex of a hash over its bytes: two files alike are one."""
-
-    @property
-    def size(self) -> int:
-        """Bytes as it lies there."""
-
-    @property
-    def weight(self) -> int:
-        """About how many bytes it is unpacked."""
-
-    def rows(self, columns: Sequence[str]) -> Iterator[RowBatch]:
-        """All rows in order, the values of each in the order of `columns`: texts, numbers, booleans, None, JSON.
-
-        Raises BadInputError `bad_mapping` when the file says which columns it has and one is not among them,
-        PermanentError when it is damaged.
-        """
-
-
-class ImportNotes(Protocol):
-    """What is noted of an import, beside the lake: when it was begun, which objects it has written. Notes are small
-    JSON documents; none is ever changed."""
-
-    def keep_note(self, import_id: str, name: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Keep a note unless there is one of that name; returns the one that is there now."""
-
-    def note(self, import_id: str, name: str) -> Mapping[str, Any] | None:
-        """The note of that name."""
-
-    def note_names(self, import_id: str) -> frozenset[str]:
-        """The names of an import's notes."""
 
 
 class Spill(Protocol):
