@@ -83,7 +83,7 @@ SEEDS = {
     "outbox_not_stored": 1010,
     "profiles_are_never_filled": 1014,
     "changes_are_not_told": 1011,
-    "who_loses_a_link_is_forgotten": 1008,
+    "who_loses_a_link_is_forgotten": 1106,
     "first_user_keeps_the_browser": 1003,
     "split_undone_by_the_next_event": 1001,
 }
