@@ -50,9 +50,9 @@ def crossing(model: ScoreModel, world: World) -> datetime:
     return from_millis(at)
 
 
-@pytest.mark.parametrize("kind", [Kind.BG_NBD, Kind.LOGISTIC])
-def test_it_is_decided_an_hour_after_the_very_instant(kind: Kind) -> None:
-    model = model_of(kind)
+@pytest.mark.parametrize(("kind", "absent"), [(Kind.BG_NBD, {}), (Kind.LOGISTIC, {"bg_nbd": None})])
+def test_it_is_decided_an_hour_after_the_very_instant(kind: Kind, absent: dict[str, Any]) -> None:
+    model = model_of(kind, **absent)
     world = shop(model)
     due = crossing(model, world)
     assert due - START > 31 * DAY

@@ -81,6 +81,11 @@ def _expected_next(scorer: Scorer, buying: Buying | None, _now: int) -> Value:
     return None if at is None else from_millis(at)
 
 
+def _churn_from(scorer: Scorer, buying: Buying | None, _now: int) -> Value:
+    source = scorer.churn_from(buying)
+    return source.value if source else None
+
+
 def _rfm(name: str) -> _Group:
     def score(scorer: Scorer, buying: Buying | None, now: int) -> Value:
         cuts = scorer.model.rfm.get(QUINTILES)
@@ -115,6 +120,7 @@ def _frequency(scorer: Scorer, buying: Buying | None, _now: int) -> Value:
 
 SCORE_FIELDS: Mapping[str, _Group] = {
     "scores.churn_probability": lambda scorer, buying, now: scorer.churn(buying, None, now),
+    "scores.churn_from": _churn_from,
     _ORDERS: _predicted_orders,
     "scores.predicted_clv": lambda scorer, buying, now: scorer.predicted_value(buying, now),
     "scores.total_clv": lambda scorer, buying, now: scorer.total_value(buying, now),

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from regulars.domain.scores import scoring
 from regulars.domain.scores.lifecycle import Frequency, Stage
+from regulars.domain.scores.model import Kind as Source
 from regulars.domain.scores.rfm import KLAVIYO_GROUPS, SHOPIFY_GROUPS
 from regulars.domain.surveys import SurveyKind, nps_group
 
@@ -60,6 +61,7 @@ FIELDS: dict[str, Kind] = {
     "orders.category": Kind.TEXT,
     "orders.categories": Kind.TEXTS,
     "scores.churn_probability": Kind.RATIO,
+    "scores.churn_from": Kind.CHOICE,
     "scores.predicted_number_of_orders": Kind.DECIMAL,
     "scores.predicted_clv": Kind.MONEY,
     "scores.total_clv": Kind.MONEY,
@@ -92,6 +94,7 @@ MOVING_NUMBERS = frozenset(f"scores.{name}" for name in scoring.MOVING)
 MOVING = MOVING_NUMBERS | {"rfm.recency", "rfm.klaviyo_group", "rfm.shopify_group", "lifecycle.stage"}
 """Fields whose value time alone changes."""
 CHOICES = {
+    "scores.churn_from": frozenset(source.value for source in Source),
     "rfm.klaviyo_group": frozenset(KLAVIYO_GROUPS),
     "rfm.shopify_group": frozenset(SHOPIFY_GROUPS),
     "lifecycle.stage": frozenset(stage.value for stage in Stage),

@@ -104,6 +104,10 @@ class Scorer:
             return None
         return self._churn_at(buying, activity)(now)
 
+    def churn_from(self, buying: Buying | None) -> Kind | None:
+        """What `churn` comes from; None where there is none."""
+        return None if buying is None else self._churn
+
     def _churn_at(self, buying: Buying, activity: Activity | None) -> Callable[[int], float]:
         """The customer's churn probability as a function of now. There must be a source of one."""
         model = self.model
