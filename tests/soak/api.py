@@ -86,6 +86,7 @@ class _Application:
         self._secret = cloud.secret("orders/shop")
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ.pop("RAW_URI", None)  # Schemathesis leaves the query out of it
         request = Request(environ)
         if self._completing and request.method == "POST":
             request = self._completed(request)

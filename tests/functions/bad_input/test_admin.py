@@ -121,6 +121,8 @@ PATHS: dict[str, tuple[str, str, dict[str, str], Outcome]] = {
     "a name that is an object's": ("GET", "/in-force", {}, NOT_FOUND),
     "a name with a NUL": ("PUT", "/vip%00", {}, NOT_FOUND),
     "a version that is no number": ("GET", "/active?version=x", {}, Outcome(400, "bad_query")),
+    "an empty version": ("GET", "/active?version=", {}, Outcome(400, "bad_query")),
+    "a version in other digits": ("GET", "/active?version=%D9%A1", {}, Outcome(400, "bad_query")),
     "a version of no definition": ("GET", "/active?version=1", {}, Outcome(404, "unknown_version")),
     "a program that is none": ("GET", "/active?program_version=../x", {}, Outcome(400, "bad_query")),
     "a query that is none": ("GET", "/active?version", {}, Outcome(400, "bad_query")),

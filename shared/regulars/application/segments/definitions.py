@@ -93,9 +93,10 @@ class Definitions:
             current = basis.definitions.definitions.get(name)
             if current is not None and current.data == data:
                 return basis.definitions, current
-            _check(expected, current)
             draft = Definition(name, basis.definitions.latest(name) + 1, now, by, data)
+            # Before what is expected, as HTTP has it (RFC 9110, 13.2.1): what would be refused anyhow is.
             program_of(basis.files, basis.definitions.having(draft).definitions, basis.parameters)
+            _check(expected, current)
             kept = self._kept(draft)
             return basis.definitions.having(kept), kept
 

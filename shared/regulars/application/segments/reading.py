@@ -62,7 +62,7 @@ class ReadSegments:
         return {"name": name, "origin": "files", "version": None, "definition": _plain(found)}
 
     def _version(self, name: str, text: str) -> dict[str, Any]:
-        if not text.isdecimal() or len(text) > len("999999999"):
+        if not (text.isascii() and text.isdecimal()) or len(text) > len("999999999"):
             raise BadInputError("bad_query", "version must be a whole number")
         found = self._store.definition(name, int(text))
         if found is None:
@@ -79,14 +79,13 @@ class ReadSegments:
 
 
 def _fields(query: str) -> dict[str, str]:
+    if not query:
+        return {}
     try:
-        return (
-            {name: values[-1] for name, values in parse_qs(query, strict_parsing=True, max_num_fields=5).items()}
-            if query
-            else {}
-        )
+        fields = parse_qs(query, keep_blank_values=True, strict_parsing=True, max_num_fields=5)
     except ValueError as error:
         raise BadInputError("bad_query", "the query cannot be read") from error
+    return {name: values[-1] for name, values in fields.items()}
 
 
 def _put_doc(put: Definition) -> dict[str, Any]:
