@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from regulars.domain.customer_scores import SCORE_FIELDS
+from regulars.domain.instants import in_zone
 from regulars.domain.rules.fields import MONTHS, VIEWED, WEEKDAYS
 from regulars.domain.rules.view import Value
 from regulars.domain.surveys import SurveyKind, nps_group
@@ -122,7 +123,7 @@ def _usual(said: Iterable[Any], *, at_least: int = 1) -> Any:
 
 def _placed(customer: Customer) -> list[datetime]:
     """The instants of the orders that count, on the shop's own clock."""
-    return [placed.astimezone(customer.terms.zone) for placed, _ in customer.orders()]
+    return [in_zone(placed, customer.terms.zone) for placed, _ in customer.orders()]
 
 
 def _weekday(customer: Customer) -> Value:

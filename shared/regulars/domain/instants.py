@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EVER = datetime.min.replace(tzinfo=UTC)
+FOREVER = datetime.max.replace(tzinfo=UTC)
+"""No instant at all: what would be after it never comes."""
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -24,6 +27,30 @@ def truncated(instant: datetime) -> datetime:
     if instant.tzinfo is UTC and not instant.microsecond % 1000:
         return instant
     return from_millis(to_millis(instant))
+
+
+def later(instant: datetime, span: timedelta) -> datetime:
+    """`span` after an instant; FOREVER where the calendar ends before that, as after a date of the year 9999."""
+    try:
+        return instant + span
+    except OverflowError:
+        return FOREVER
+
+
+def earlier(instant: datetime, span: timedelta) -> datetime:
+    """`span` before an instant; EVER where the calendar begins after that."""
+    try:
+        return instant - span
+    except OverflowError:
+        return EVER
+
+
+def in_zone(instant: datetime, zone: tzinfo) -> datetime:
+    """The instant on a zone's clock; at either end of the calendar, where that clock has no such time, on UTC's."""
+    try:
+        return instant.astimezone(zone)
+    except OverflowError:
+        return instant.replace(tzinfo=zone)
 
 
 def day_number(instant: datetime) -> int:

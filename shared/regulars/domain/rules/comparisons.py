@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from regulars.domain.instants import earlier, later
 from regulars.domain.rules.view import Value
 
 Test = Callable[[Any, Any], bool]
@@ -82,9 +83,9 @@ def timed(operator: str, instant: datetime, span: timedelta, now: datetime) -> b
     """Whether an instant is within or beyond `span` before or after now. The near end is included, the far one not, so
     that each changes at an instant and not just after it."""
     if operator == "within_last":
-        return instant <= now < instant + span
+        return instant <= now < later(instant, span)
     if operator == "before_last":
-        return now >= instant + span
+        return now >= later(instant, span)
     if operator == "within_next":
-        return instant - span <= now < instant
-    return now < instant - span
+        return earlier(instant, span) <= now < instant
+    return now < earlier(instant, span)

@@ -21,7 +21,18 @@ from regulars.domain.rules.fields import Kind
 from regulars.domain.rules.requirements import feature_of
 from regulars.domain.rules.view import OrderRow, View
 from regulars.domain.rules.windows import ALWAYS, FOREVER, Reign, Window
-from regulars.domain.rules.writing import Lines, Module, Sink, Writer, calling, combined, either, steady, written
+from regulars.domain.rules.writing import (
+    Lines,
+    Module,
+    Sink,
+    Writer,
+    calling,
+    combined,
+    edge_at,
+    either,
+    steady,
+    written,
+)
 from regulars.domain.tallies import DailyTold, DailyValues, Instants, Tally, Told, Total, Totals, Values
 
 _start_of = lru_cache(maxsize=4096)(day_start)
@@ -181,7 +192,7 @@ def _leaving(edge: str, within: timedelta | None, sink: Sink, *, reached: bool) 
     if within is None:
         return sink.fixed(verdict=reached)
     coming = sink.until("edge", verdict=reached)
-    return [f"edge = {edge}", *either("now < edge", coming, sink.fixed(verdict=not reached))]
+    return [*edge_at(edge), *either("now < edge", coming, sink.fixed(verdict=not reached))]
 
 
 def _orders_reaching(mark: str | None, within: timedelta | None, threshold: int, *, reached: bool) -> Writer:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from regulars.domain.instants import earlier, later
 from regulars.domain.rules.comparisons import TESTS, TRAIT_TESTS, timed
 from regulars.domain.rules.compiling import (
     FAILS,
@@ -31,7 +32,9 @@ from regulars.domain.rules.writing import (
     calling,
     combined,
     compiled,
+    edge_at,
     either,
+    functioning,
     negated,
     steady,
     written,
@@ -78,7 +81,21 @@ def _(rule: Compare, setting: Setting) -> Writer:
             parts.append(_dated(rule.field, TESTS[operator], operand))
         else:
             parts.append(comparison(rule.field, tests[operator], setting.resolved(operand)))
-    return combined(parts, decisive=False)
+    whole = combined(parts, decisive=False)
+    named = [rule.field, *(operand.field for _, operand in rule.operations() if isinstance(operand, FieldRef))]
+    ends = [setting.ends[field] for field in named if field in setting.ends]
+    return _ending(whole, min(ends)) if ends else whole
+
+
+def _ending(writer: Writer, end: datetime) -> Writer:
+    """The same verdict, which stands until an instant at most."""
+    function = functioning(writer)
+
+    def run(facts: Facts, now: datetime) -> Verdict:
+        holds, until = function(facts, now)
+        return holds, min(until, end)
+
+    return calling(run)
 
 
 def _is_date(kind: Kind, operator: str) -> bool:
@@ -149,7 +166,7 @@ def _timed(field: str, operator: str, span: timedelta) -> Writer:
         instant = instant_in(facts[field])
         if instant is None:
             return FAILS
-        edges = (instant, instant + span, instant - span)
+        edges = (instant, later(instant, span), earlier(instant, span))
         return by_edges(edges, lambda then: timed(operator, instant, span, then), now)
 
     return calling(run)
@@ -171,7 +188,7 @@ def _elapsed(field: str, bound: timedelta | Multiple, *, reached: bool) -> Write
             length = f"{module.constant(multiple(bound))}(facts[{module.constant(bound.of)}])"
         coming = sink.until("edge", verdict=not reached)
         over = sink.fixed(verdict=reached)
-        known = [f"edge = instant + {length}", *either("now < edge", coming, over)]
+        known = [*edge_at(f"instant + {length}"), *either("now < edge", coming, over)]
         return [
             f"instant = facts[{module.constant(field)}]",
             *either("instant is None", sink.fixed(verdict=False), known),

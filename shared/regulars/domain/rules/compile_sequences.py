@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Many
 from datetime import datetime
 
-from regulars.domain.instants import from_millis
+from regulars.domain.instants import from_millis, later
 from regulars.domain.rules.compiling import Facts, Setting, Verdict, by_reigns
 from regulars.domain.rules.features import mark_of
 from regulars.domain.rules.requirements import feature_of_step
@@ -55,12 +55,12 @@ def _through(rule: Sequence, steps: Many[Times], spoiling: Times) -> Iterator[Re
         first = _latest_start(steps[:-1], last)
         if first is None or (rule.span is not None and last - first > rule.span):
             continue
-        ends = FOREVER if rule.within is None else last + rule.within
+        ends = FOREVER if rule.within is None else later(last, rule.within)
         if rule.without is None:
             yield last, ends
             continue
         after = bisect_right(spoiling, last)
-        over = last + rule.without.within
+        over = later(last, rule.without.within)
         if after == len(spoiling) or spoiling[after] > over:
             yield over, ends
 

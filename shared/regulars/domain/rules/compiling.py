@@ -70,11 +70,13 @@ Compiled = Callable[[Facts, datetime], Verdict]
 @dataclass(frozen=True, eq=False)
 class Setting:
     """What rules are compiled with: the parameters' values, the calendar's time zone, the rules of the segments that
-    others name."""
+    others name. `ends`: fields of one customer that time may change, and when; whoever decides looks at these instants
+    himself, whoever explains has them here."""
 
     values: Mapping[str, int] = field(default_factory=dict)
     zone: tzinfo = UTC
     segments: Mapping[str, Any] = field(default_factory=dict)
+    ends: Mapping[str, datetime] = field(default_factory=dict)
     ready: dict[str, Compiled] = field(default_factory=dict)
 
     def resolved(self, operand: Any) -> Any:

@@ -1,11 +1,13 @@
 """Why a rule holds or does not: a JSON-able trace with every operand and every verdict.
 
-Traces are stored with decisions, so they hold no trait's value, only what it was compared with.
+Traces are stored with decisions, so they hold no trait's value and nothing of an address, only what those were compared
+with.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence as Ordered
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import singledispatch
 from typing import Any
@@ -27,18 +29,34 @@ from regulars.domain.rules.where import Conditions
 from regulars.domain.rules.windows import EVER, FOREVER, Dates
 
 Trace = dict[str, Any]
+CHURN_BAND = "churn_band"
+_MAX_NESTED = 10
+"""Rules of segments that name segments are told so deep; beyond, their verdicts only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a rule is explained against: the customer's facts, the instant, the setting, the currency. `ends`: say also
-    until when each verdict surely stands, which is not kept with decisions."""
+    """What a rule is explained against: the customer's facts, the instant, the setting, the currency.
+
+    `ends`: say also until when each verdict surely stands, and why a segment or a churn band that a rule names is as it
+    is (`bands`: in order, with their rules), each once; that is not kept with decisions.
+    """
 
     facts: Facts
     now: datetime
     setting: Setting
     currency: str
     ends: bool = False
+    bands: Ordered[tuple[str, Any]] = ()
+    _told: set[str] = field(default_factory=set)
+    _nested: int = 0
+
+    def within(self, name: str) -> Scene | None:
+        """The scene for the rules behind a name; None where they are not to be told, or were told already."""
+        if not self.ends or name in self._told or self._nested == _MAX_NESTED:
+            return None
+        self._told.add(name)
+        return replace(self, _nested=self._nested + 1)
 
     def verdict(self, rule: object) -> Trace:
         """The verdict and when it may change by itself, by the very function that decides memberships."""
@@ -71,11 +89,28 @@ def _(rule: Not, scene: Scene) -> Trace:
 def _(rule: Compare, scene: Scene) -> Trace:
     kind = field_kind(rule.field)
     trace: Trace = {"field": rule.field}
-    if kind is not Kind.TRAIT:
+    if not is_personal(rule.field):
         trace["value"] = _shown(scene.facts[rule.field], kind, scene)
     for operator, operand in rule.operations():
         trace[operator] = operand if operator == "exists" else _shown(operand, kind, scene)
+    if rule.field == CHURN_BAND and (behind := scene.within("the bands")):
+        trace["bands"] = _bands(behind)
     return trace | scene.verdict(rule)
+
+
+def is_personal(field: str) -> bool:
+    """Whether what stands there may say who or where somebody is."""
+    return field_kind(field) is Kind.TRAIT or field.startswith("geo.")
+
+
+def _bands(scene: Scene) -> list[Trace]:
+    """The bands up to the first that holds; those after it do not matter."""
+    told: list[Trace] = []
+    for name, rule in scene.bands:
+        told.append({"band": name, "why": explained(rule, scene)})
+        if told[-1]["why"]["ok"]:
+            break
+    return told
 
 
 @explained.register
@@ -139,7 +174,10 @@ def _step(step: Step) -> Trace:
 
 @explained.register
 def _(rule: InSegment, scene: Scene) -> Trace:
-    return {"segment": rule.segment, **scene.verdict(rule)}
+    trace: Trace = {"segment": rule.segment}
+    if behind := scene.within(rule.segment):
+        trace["why"] = explained(scene.setting.segments[rule.segment], behind)
+    return trace | scene.verdict(rule)
 
 
 @explained.register
@@ -173,7 +211,7 @@ def _referred(value: ParameterRef | FieldRef, kind: Kind, scene: Scene) -> Trace
     if isinstance(value, ParameterRef):
         return {"parameter": value.parameter, "value": _shown(scene.setting.values[value.parameter], kind, scene)}
     shown: Trace = {"field": value.field}
-    return shown if kind is Kind.TRAIT else {**shown, "value": _shown(scene.facts[value.field], kind, scene)}
+    return shown if is_personal(value.field) else {**shown, "value": _shown(scene.facts[value.field], kind, scene)}
 
 
 def _shown(value: Any, kind: Kind, scene: Scene) -> Any:

@@ -93,6 +93,10 @@ CONSENT_VALUES = frozenset({"granted", "denied"})
 MOVING_NUMBERS = frozenset(f"scores.{name}" for name in scoring.MOVING)
 MOVING = MOVING_NUMBERS | {"rfm.recency", "rfm.klaviyo_group", "rfm.shopify_group", "lifecycle.stage"}
 """Fields whose value time alone changes."""
+LAPSING = frozenset(
+    {"consent.email", "consent.email.at", "consent.sms", "consent.sms.at", "reachable.email", "reachable.sms"}
+)
+"""Fields that end with a consent that was given for a time. Their changes are the engine's business, not the rules'."""
 CHOICES = {
     "scores.churn_from": frozenset(source.value for source in Source),
     "rfm.klaviyo_group": frozenset(KLAVIYO_GROUPS),

@@ -48,7 +48,7 @@ class View(Protocol):
 
     def changes(self, field: str, bound: float | None, now: datetime) -> datetime | None:
         """The first instant after `now` at which `field >= bound` changes with nothing happening; with no bound, at
-        which the field may have another value. None: never."""
+        which the field may have another value. None: never. Also asked of what consents end (fields.LAPSING)."""
 
     def order_totals(self) -> OrderTotals:
         """Placed-at instants, ascending, and running net sums in minor units; the sums start with 0, so one longer."""

@@ -17,14 +17,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from regulars.domain.instants import day_start
+from regulars.domain.instants import EVER, FOREVER, day_start, in_zone, later
 from regulars.domain.rules.nodes import Node
 from regulars.domain.rules.operands import instant_of
 
+__all__ = [
+    "ALWAYS", "EVER", "FOREVER", "MAX_EVENT_DAYS", "NEVER", "Dates", "During", "Reign", "Window", "kept_long_enough",
+    "whole_days", "window_of", "zone_of",
+]  # fmt: skip
 MAX_EVENT_DAYS = 400
-EVER = datetime.min.replace(tzinfo=UTC)
-FOREVER = datetime.max.replace(tzinfo=UTC)
-"""No instant at all: the verdict changes only when something happens to the customer."""
 _DAY = timedelta(days=1)
 
 Reign = tuple[datetime, datetime]
@@ -108,8 +109,8 @@ class Window:
             unit, back = _UNITS[during]
             begins, ends = _turns(at, unit, zone)
             return (begins, ends) if not back else (ends, _turns(ends, unit, zone)[1])
-        begins = EVER if self.older_than is None else at + self.older_than
-        return begins, FOREVER if self.within is None else at + self.within
+        begins = EVER if self.older_than is None else later(at, self.older_than)
+        return begins, FOREVER if self.within is None else later(at, self.within)
 
     def of_day(self, day: int) -> Reign:
         """The same for the events of a UTC day, which are known by the day: each of them counts as long as any of them
@@ -119,14 +120,14 @@ class Window:
             return ALWAYS if self.during.from_ < start + _DAY and start < self.during.to else NEVER
         if self.during is not None:
             return self.of_instant(start, UTC)
-        begins = EVER if self.older_than is None else start + self.older_than
-        return begins, FOREVER if self.within is None else start + self.within + _DAY
+        begins = EVER if self.older_than is None else later(start, self.older_than)
+        return begins, FOREVER if self.within is None else later(start, self.within + _DAY)
 
 
 @lru_cache(maxsize=4096)
 def _turns(at: datetime, unit: str, zone: tzinfo) -> Reign:
     """When the day, week, month or year that holds an instant begins and ends."""
-    today = at.astimezone(zone).date()
+    today = in_zone(at, zone).date()
     first = _FIRST[unit](today)
     return _midnight(first, zone), _midnight(_FIRST[unit](first + timedelta(days=_SURELY_NEXT[unit])), zone)
 
@@ -141,7 +142,7 @@ _SURELY_NEXT = {"day": 1, "week": 7, "month": 31, "year": 366}
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:
-    return datetime.combine(day, time(), zone).astimezone(UTC)
+    return in_zone(datetime.combine(day, time(), zone), UTC)
 
 
 def zone_of(name: str) -> tzinfo:

@@ -68,8 +68,13 @@ def written(rule: object, setting: Setting) -> Writer:  # noqa: ARG001 - dispatc
 
 def compiled(rule: object, setting: Setting) -> Compiled:
     """The function of one rule. Raises TypeError on an unknown node."""
+    return functioning(written(rule, setting))
+
+
+def functioning(writer: Writer) -> Compiled:
+    """The function of what a writer writes."""
     module = Module()
-    function: Compiled = module.made(module.function(written(rule, setting)(module, Returned())))
+    function: Compiled = module.made(module.function(writer(module, Returned())))
     return function
 
 
@@ -83,6 +88,11 @@ def either(condition: str, yes: Lines, no: Lines) -> Lines:
     if not yes:
         return block(f"if not ({condition}):", no) if no else []
     return block(f"if {condition}:", yes) + (block("else:", no) if no else [])
+
+
+def edge_at(expression: str) -> Lines:
+    """`edge`, an instant of the customer's and a span; FOREVER where the calendar ends before that."""
+    return [*block("try:", [f"edge = {expression}"]), *block("except OverflowError:", ["edge = FOREVER"])]
 
 
 def steady(condition: Callable[[Module], str]) -> Writer:
