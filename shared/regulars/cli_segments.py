@@ -288,6 +288,10 @@ def trace_lines(trace: Mapping[str, Any], depth: int = 1) -> Iterable[str]:
             children, parts = value, [f"{key} of"]
         elif key == "not":
             children, parts = [value], ["not"]
+        elif key == "why":  # of the segment that is named
+            children = [value]
+        elif key == "bands":
+            children = [{"band": band["band"], **band["why"]} for band in value]
         elif key == "value":
             parts.append(f"[{_shown(value)}]")
         elif key not in ("ok", "until"):

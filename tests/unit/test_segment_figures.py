@@ -93,9 +93,21 @@ class TestExplain:
         assert doc["decided"]["since"] == "2026-03-02T00:00:00.000Z"
         assert doc["decided"]["program_version"] == doc["program_version"]
         assert doc["why"]["any"] == [
-            {"segment": "buyer", "ok": True, "until": "2026-04-10T00:00:00.000Z"},
-            {"segment": "twice", "ok": False},
-        ]
+            {
+                "segment": "buyer",
+                "why": {
+                    "count": "orders", "within": "10d", "value": 1, "at_least": 1, "ok": True,
+                    "until": "2026-04-10T00:00:00.000Z",
+                },
+                "ok": True,
+                "until": "2026-04-10T00:00:00.000Z",
+            },
+            {
+                "segment": "twice",
+                "why": {"count": "orders", "within": "30d", "value": 1, "at_least": 2, "ok": False},
+                "ok": False,
+            },
+        ]  # fmt: skip
         assert not doc["pending"]
 
     def test_what_was_found_stands_beside_what_was_asked(self, world: World) -> None:

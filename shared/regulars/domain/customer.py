@@ -19,6 +19,7 @@ from regulars.domain.orders import OrderBook, OrderEntry
 from regulars.domain.plan import FeaturePlan
 from regulars.domain.profile import Profile, fold, latest, links_after, merge_consent
 from regulars.domain.profile import merged as profiles_merged
+from regulars.domain.rules.fields import LAPSING
 from regulars.domain.rules.view import OrderRow, Value
 from regulars.domain.scores.scoring import Scorer
 from regulars.domain.statements import GRANTED, ConsentRecord
@@ -143,7 +144,9 @@ class Customer:
         return None if scored is None else scored.at(field, then)
 
     def changes(self, field: str, bound: float | None, now: datetime) -> datetime | None:
-        """When a score next passes a bound, or a group may change, with nothing happening."""
+        """When a score next passes a bound, or a group or a consent may change, with nothing happening."""
+        if field in LAPSING:
+            return self.next_consent_expiry(field.split(".")[1])
         scored = self._scores()
         return None if scored is None else scored.changes(field, bound, now)
 
@@ -217,12 +220,15 @@ class Customer:
         """The consent in force at `now` (regulars.domain.consents)."""
         return in_force(self._said, self._ties, channel, self.now)
 
-    def next_consent_expiry(self) -> datetime | None:
-        """When the next grant lapses by itself."""
+    def next_consent_expiry(self, channel: str | None = None) -> datetime | None:
+        """When the next grant lapses by itself; of one channel, if one is given."""
         expiries = [
             record.expires_at
             for record in self._said.values()
-            if record.status == GRANTED and record.expires_at and record.expires_at > self.now
+            if record.status == GRANTED
+            and record.expires_at
+            and record.expires_at > self.now
+            and channel in (None, record.channel)
         ]
         return min(expiries, default=None)
 

@@ -18,11 +18,12 @@ from regulars.domain.links import IdentityRules
 from regulars.domain.parameters import ParameterDefinition, ProgramParameters
 from regulars.domain.plan import FeaturePlan, lacking, plan_of_rules
 from regulars.domain.rules.aggregates import Measure
-from regulars.domain.rules.compile import Facts, Setting, measured
+from regulars.domain.rules.compile import FOREVER, Facts, Setting, compiled, measured
 from regulars.domain.rules.describe import described
 from regulars.domain.rules.durations import LONGEST, parse_duration
 from regulars.domain.rules.evaluate import CHURN_BAND, Evaluation, Evaluator
 from regulars.domain.rules.explain import Scene, Trace, explained
+from regulars.domain.rules.fields import LAPSING
 from regulars.domain.rules.nodes import Duration, Node
 from regulars.domain.rules.reads import SCORES, Concern, reads, segments_in
 from regulars.domain.rules.tree import Rule
@@ -320,4 +321,20 @@ class CompiledProgram:
     def _explained(self, rule: Any, view: View, now: datetime, *, ends: bool = False) -> Trace:
         facts = Facts(view)
         facts[CHURN_BAND] = self.churn_band(view, now)
-        return explained(rule, Scene(facts, now, self.setting, self.currency, ends=ends))
+        if not ends:
+            return explained(rule, Scene(facts, now, self.setting, self.currency))
+        bands = [(band.name, band.rule) for band in self.program.churn.bands]
+        return explained(rule, Scene(facts, now, self._ending(view, now), self.currency, ends=True, bands=bands))
+
+    def _ending(self, view: View, now: datetime) -> Setting:
+        """The setting in which verdicts end also where this customer's consents do, or the churn band may."""
+        ends = {field: end for field in LAPSING if (end := view.changes(field, None, now)) is not None}
+        setting = replace(self.setting, ends=ends, ready={})
+        facts = Facts(view)
+        until = FOREVER
+        for band in self.program.churn.bands:
+            holds, stands = compiled(band.rule, setting)(facts, now)
+            until = min(until, stands)
+            if holds:
+                break
+        return replace(setting, ends={**ends, CHURN_BAND: until}, ready={})

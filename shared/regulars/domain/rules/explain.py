@@ -19,6 +19,7 @@ from regulars.domain.rules.compile import Facts, Setting, compiled, measured, mu
 from regulars.domain.rules.compile_leaves import part_of
 from regulars.domain.rules.compile_sequences import reigns_of
 from regulars.domain.rules.durations import duration_text
+from regulars.domain.rules.evaluate import CHURN_BAND
 from regulars.domain.rules.fields import Kind, field_kind
 from regulars.domain.rules.leaves import SHARES, Compare, InSegment, Multiple, RandomShare, Since
 from regulars.domain.rules.numbers import THOUSAND
@@ -29,7 +30,6 @@ from regulars.domain.rules.where import Conditions
 from regulars.domain.rules.windows import EVER, FOREVER, Dates
 
 Trace = dict[str, Any]
-CHURN_BAND = "churn_band"
 _MAX_NESTED = 10
 """Rules of segments that name segments are told so deep; beyond, their verdicts only."""
 
