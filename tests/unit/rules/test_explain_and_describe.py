@@ -119,6 +119,25 @@ def test_every_kind_of_operand_goes_into_json() -> None:
         ({"not": {"field": "reachable.sms", "equals": False}}, "not (not reachable by SMS)"),
         ({"field": "first_seen", "before": "2026-01-01"}, "first visit is before 2026-01-01T00:00:00.000Z"),
         ({"field": "orders.average_gap", "at_most": "36h"}, "average time between orders is at most 1 day 12 hours"),
+        (
+            {"any": [{"field": "orders.count", "at_least": 2, "below": 5}, {"field": "cart.open", "equals": True}]},
+            "(number of orders is at least 2 and number of orders is below 5) or open cart",
+        ),
+        (
+            {"all": [{"count": "Product Viewed", "where": {"category": "Dresses"}, "at_least": 1},
+                     {"any": [{"all": [{"since": "first_seen", "at_least": "1d", "below": "2d"}]},
+                              {"sequence": [{"event": "A"}, {"event": "B"}]}]}]},
+            ("(at least 1 “Product Viewed” event with “category” is Dresses) and "
+             "((first visit at least 1 day and less than 2 days ago) or (“A”, then “B”))"),
+        ),
+        (
+            {"field": "cart.open", "equals": {"field": "reachable.email"}},
+            "open cart is the same as reachable by e-mail",
+        ),
+        (
+            {"field": "cart.open", "not_equals": {"field": "reachable.sms"}},
+            "open cart is not the same as reachable by SMS",
+        ),
         ({"field": "events.Product Viewed.count", "not_in": [1, 2]}, "number of “Product Viewed” is none of 1, 2"),
     ],
 )  # fmt: skip

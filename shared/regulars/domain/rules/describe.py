@@ -12,6 +12,7 @@ from regulars.domain.rules.aggregates import ORDERS, Aggregate, Count
 from regulars.domain.rules.durations import duration_words
 from regulars.domain.rules.fields import Kind, event_of, field_kind
 from regulars.domain.rules.leaves import Compare, InSegment, Multiple, RandomShare, Since
+from regulars.domain.rules.nodes import Operated
 from regulars.domain.rules.numbers import THOUSAND
 from regulars.domain.rules.operands import FieldRef, ParameterRef
 from regulars.domain.rules.sequences import Sequence, Step
@@ -124,8 +125,17 @@ def _joined(rule: All | AnyOf, word: str, currency: str) -> str:
     parts = []
     for child in rule.rules:
         text = described(child, currency)
-        parts.append(f"({text})" if isinstance(child, All | AnyOf) and len(child.rules) > 1 else text)
+        parts.append(f"({text})" if len(rule.rules) > 1 and _has_joints(child) else text)
     return word.join(parts)
+
+
+def _has_joints(rule: Any) -> bool:
+    """Whether a rule's words have an "and", "or" or "then" of their own, so that with others they need brackets."""
+    if isinstance(rule, All | AnyOf):
+        return len(rule.rules) > 1 or _has_joints(rule.rules[0])
+    if isinstance(rule, Count | Aggregate) and rule.where:
+        return True  # else what comes after would read as one more condition on the events
+    return isinstance(rule, Sequence) or (isinstance(rule, Operated) and len(rule.operations()) > 1)
 
 
 @described.register
@@ -142,6 +152,8 @@ def _(rule: Compare, currency: str) -> str:
 def _comparison(name: str, operator: str, operand: Any, kind: Kind, currency: str) -> str:
     if operator == "exists":
         return f"{name} is {'known' if operand else 'not known'}"
+    if isinstance(operand, FieldRef) and kind is Kind.FLAG:
+        return f"{name} is {'' if operator == 'equals' else 'not '}the same as {_named(operand.field)}"
     if kind is Kind.FLAG:
         return name if operand is (operator == "equals") else f"not {name}"
     return f"{name} {_OPERATOR_WORDS[operator]} {_shown(operand, kind, currency, operator)}"
