@@ -49,7 +49,7 @@ def members(cloud: LocalCloud) -> frozenset[str]:
 def is_filled(cloud: LocalCloud) -> bool:
     """Whether profiles keep all that the rules look at."""
     program = programs(cloud.bucket_name).in_force().program
-    return program.parameters.parts is not None and not program.waiting
+    return program.parameters.parts is not None and not program.waits
 
 
 def defined(cloud: LocalCloud) -> int | None:

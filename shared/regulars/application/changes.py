@@ -32,7 +32,7 @@ day. It is left to the fold, for what it makes of a customer deserves its messag
 @dataclass(frozen=True, slots=True)
 class ChangesReport:
     """`failed`: ids of the messages that nobody can read. Customers `looked_at`, and `moved`: brought up. Nodes
-    `rebuilt`; `waiting`: whether segments wait for the night, as not everything could be filled."""
+    `rebuilt`; `waiting`: whether rules wait for the night, as not everything could be filled."""
 
     failed: frozenset[str] = frozenset()
     looked_at: int = 0
@@ -88,16 +88,16 @@ class FollowChanges:
             return ChangesReport(failed)
         forget_beyond(program.plan, self._programs)  # again: a rebuild under the plan before may have come between
         rebuilt = 0
-        if program.waiting:
+        if program.waits:
             rebuilt = self._filled(now, until)
-            if not self._programs.in_force().program.waiting:
+            if not self._programs.in_force().program.waits:
                 self._changes.send([change_message(changed_at, SETTLED)])
                 return ChangesReport(failed, rebuilt=rebuilt)
         looked = look_through(force, store=self._store, programs=self._programs, due=self._due, now=now)
-        if not program.waiting and self._rebuild.is_wanted():
+        if not program.waits and self._rebuild.is_wanted():
             # Of a new store nobody knows what profiles keep, so nothing waits, and all is filled as soon as it can be.
             rebuilt = self._filled(now, until)
-        return ChangesReport(failed, looked.customers, looked.changed, rebuilt, bool(program.waiting))
+        return ChangesReport(failed, looked.customers, looked.changed, rebuilt, bool(program.waits))
 
     def _filled(self, now: datetime, until: datetime | None) -> int:
         """Fill profiles with what the rules newly look at; how many nodes were written."""

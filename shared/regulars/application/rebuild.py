@@ -140,7 +140,7 @@ class Rebuild:
     ) -> RebuildReport:
         """Compare, and write where asked. `on_progress` hears after each group of nodes.
 
-        When everybody has been rebuilt, segments that waited for what their rules look at wait no longer.
+        When everybody has been rebuilt, rules that waited for what they look at wait no longer.
         """
         program = self._programs.current().compiled
         report = RebuildReport()
@@ -174,7 +174,7 @@ class Rebuild:
             program = self._programs.current()
             if program.plan != plan or known.parts == plan.parts():
                 return None
-            filled_at = self._clock.now() if program.waiting else known.filled_at
+            filled_at = self._clock.now() if program.waits else known.filled_at
             return replace(known, parts=plan.parts(), filled_at=filled_at)
 
         amended(self._programs, kept)

@@ -60,17 +60,20 @@ def refresh(*, store: CustomerStore, programs: ProgramStore, fit: Fit, clock: Cl
             yield person.customer.orders(), seen_days(person.customer)
 
     scores = fit(people(), now).model
-    values = {
+    # A part of the past would give another value: what waits for the rest of it stays as it is.
+    stay = program.waits.parameters
+    values = {name: current.values[name] for name in sorted(stay) if name in current.values} | {
         name: parameter_value(definition, (of_customer[name] for of_customer in measures))
         for name, definition in program.definitions.items()
+        if name not in stay
     }
+    marks = {name: (program.definition_marks if name in stay else program.own_marks)[name] for name in values}
 
     def computed(known: ProgramParameters) -> ProgramParameters | None:
         if known.computed_at != current.computed_at:
             return None  # another refresh was quicker
-        fresh = replace(
-            known, version=known.version + 1, computed_at=now, values=values, scores=scores, files=force.files
-        )
+        fresh = replace(known, version=known.version + 1, computed_at=now, values=values, scores=scores)
+        fresh = replace(fresh, files=force.files, computed_by=marks)
         return replace(fresh, program=program.with_parameters(fresh).version)
 
     published = amended(programs, computed)

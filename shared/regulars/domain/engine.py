@@ -21,6 +21,7 @@ from regulars.domain.errors import PermanentError
 from regulars.domain.events import event_to_doc
 from regulars.domain.facts import Fact
 from regulars.domain.instants import iso, to_millis
+from regulars.domain.marks import BANDS
 from regulars.domain.message_events import own_event
 from regulars.domain.messaging import decide_message
 from regulars.domain.program import CompiledProgram
@@ -152,19 +153,18 @@ class _Run:
             state.pending.clear()  # whatever waits may have been started by a part of the history that came first
         customer.now = state.clock = now
         verdict = program.evaluate(customer, now)
-        band, members = verdict.churn_band, verdict.memberships
+        members = verdict.memberships
         if program.waiting:
             members |= state.memberships.keys() & program.waiting
-        if band != state.churn_band:
-            self.tell("Churn Band Changed", now, {"from": state.churn_band, "to": band, "trigger": trigger})
-            state.churn_band = band
-        customer.churn_band = band
+        if verdict.churn_band != state.churn_band and not program.bands_wait:
+            self.move_band(verdict.churn_band, now, trigger)
+        customer.churn_band = state.churn_band
         if members != state.memberships.keys():
             self.move(members, now, trigger)
         self.decide_campaigns(now)
         state.program_version = program.version
         flips = [verdict.next_flip, customer.next_consent_expiry()]
-        flips += [pending.decide_at for pending in state.pending.values()]
+        flips += [pending.decide_at for name, pending in state.pending.items() if name not in program.held]
         state.flips_at = min([instant for instant in flips if instant is not None], default=None)
 
     def adopt(self, now: datetime, whole: str | None) -> None:
@@ -181,9 +181,16 @@ class _Run:
         if new:
             customer = self.folded()
             customer.now = now
-            members = program.evaluate(customer, now).memberships & new
-            self.move(frozenset(state.memberships.keys() - new) | members, now, NEW_RULES)
+            verdict = program.evaluate(customer, now)
+            if BANDS in new and verdict.churn_band != state.churn_band:
+                self.move_band(verdict.churn_band, now, NEW_RULES)
+            self.move(frozenset(state.memberships.keys() - new) | (verdict.memberships & new), now, NEW_RULES)
         state.known_rules = program.known_rules
+
+    def move_band(self, band: str | None, now: datetime, trigger: str) -> None:
+        """Another churn band, told to the log."""
+        self.tell("Churn Band Changed", now, {"from": self.state.churn_band, "to": band, "trigger": trigger})
+        self.state.churn_band = band
 
     def move(self, members: frozenset[str], now: datetime, trigger: str) -> None:
         """Exits, then entries, each told to the log with its reason; an entry starts the campaigns of its segment."""
@@ -205,7 +212,8 @@ class _Run:
     def decide_campaigns(self, now: datetime) -> None:
         """Campaigns whose wait is over, the most important first (they compete for the frequency cap)."""
         state = self.state
-        over = [name for name, pending in state.pending.items() if pending.decide_at <= now]
+        held = self.program.held
+        over = [name for name, pending in state.pending.items() if pending.decide_at <= now and name not in held]
         if over:
             self._decide_messages(over, now)
         while len(state.decided) > MAX_DECIDED:

@@ -50,7 +50,7 @@ def decide_message(
             "ok": True,
         },
     ]
-    withheld = _first_objection(campaign, customer, state, program, trace)
+    withheld = _first_objection(campaign, pending, customer, state, program, trace)
     consent = customer.consent(campaign.channel)
     record = SendRecord(
         send_key=key,
@@ -61,7 +61,7 @@ def decide_message(
         address=address.text if address else "",
         address_node=node,
         decided_at=now,
-        not_after=now + campaign.not_after,
+        not_after=pending.decide_at + campaign.not_after,
         consent_at=consent.at if consent else None,
         withheld=withheld,
         variables=template_variables(customer),
@@ -99,11 +99,16 @@ def _occurrence(campaign: Campaign, customer: Customer) -> str:
             return f"order {to_millis(last) if isinstance(last, datetime) else 0}"
 
 
-def _first_objection(
-    campaign: Campaign, customer: Customer, state: CustomerState, program: CompiledProgram, trace: list[Check]
+def _first_objection(  # noqa: PLR0917 - what a decision is made of
+    campaign: Campaign,
+    pending: Pending,
+    customer: Customer,
+    state: CustomerState,
+    program: CompiledProgram,
+    trace: list[Check],
 ) -> str | None:
     """Runs the checks in order, adding each to the trace, and stops at the first that fails: its reason code."""
-    for reason, check in _checks(campaign, customer, state, program):
+    for reason, check in _checks(campaign, pending, customer, state, program):
         trace.append(check)
         if not check["ok"]:
             return reason
@@ -111,10 +116,13 @@ def _first_objection(
 
 
 def _checks(
-    campaign: Campaign, customer: Customer, state: CustomerState, program: CompiledProgram
+    campaign: Campaign, pending: Pending, customer: Customer, state: CustomerState, program: CompiledProgram
 ) -> Iterator[tuple[str, Check]]:
     """(reason code if it fails, the check), each made only when those before it passed."""
     now = customer.now
+    if (last := pending.decide_at + campaign.not_after) < now:
+        # Its `when` had to wait for what profiles keep (`program.held`).
+        yield "expired", {"check": "not_after", "not_after": iso(last), "ok": False}
     if campaign.when is not None:
         why = program.explain_campaign(campaign, customer, now)
         yield "condition_not_met", {"check": "when", "why": why, "ok": program.applies(campaign, customer, now)}

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from regulars.domain.instants import from_millis, to_millis
+from regulars.domain.marks import joined, parted
 from regulars.domain.percentile import nearest_rank
 from regulars.domain.rules.aggregates import Measure
 from regulars.domain.rules.nodes import Node
@@ -27,7 +28,8 @@ class ProgramParameters:
     is what profiles are known to keep of the whole log; None while nobody has said. `scores`: the models as last
     fitted. `files`: the hash of the program's files that they were computed under. `filled_at`: when segments that had
     waited for `parts` last began to decide. `rules`: the marks of the segments (CompiledProgram.known_rules) by which
-    everybody was last looked through, `rules_before` the time before that.
+    everybody was last looked through, `rules_before` the time before that. `computed_by`: the marks of the definitions
+    (Program.own_marks) that values were computed by, by parameter name.
     """
 
     version: int = 0
@@ -41,14 +43,18 @@ class ProgramParameters:
     filled_at: datetime | None = None
     rules: str | None = None
     rules_before: str | None = None
+    computed_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def known_rules(self) -> str | None:
         """The marks of the segments by which a customer of whom nothing is kept was decided; None: nobody knows.
 
-        Those from before the last look, for what that found may still be on its way: it holds for nobody else.
+        What the last look found may still be on its way, so its rules count only as far as those from before it do;
+        and those from before it only as far as they were not taken out since, for then nobody was decided by them.
         """
-        return self.rules if self.rules_before is None else self.rules_before
+        if self.rules is None or self.rules_before is None:
+            return self.rules
+        return joined(parted(self.rules) & parted(self.rules_before))
 
 
 def parameters_to_doc(parameters: ProgramParameters) -> dict[str, Any]:
@@ -63,6 +69,8 @@ def parameters_to_doc(parameters: ProgramParameters) -> dict[str, Any]:
         doc["filled_at"] = to_millis(parameters.filled_at)
     if parameters.parts is not None:
         doc["parts"] = dict(sorted(parameters.parts.items()))
+    if parameters.computed_by:
+        doc["computed_by"] = dict(sorted(parameters.computed_by.items()))
     if parameters.scores is not None:
         doc["scores"] = parameters.scores.to_doc()
     return doc
@@ -83,6 +91,7 @@ def parameters_from_doc(doc: Mapping[str, Any]) -> ProgramParameters:
         from_millis(doc["filled_at"]) if "filled_at" in doc else None,
         doc.get("rules"),
         doc.get("rules_before"),
+        dict(doc.get("computed_by", {})),
     )
 
 

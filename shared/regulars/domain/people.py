@@ -51,6 +51,11 @@ def is_moved(person: Person, program: CompiledProgram, now: datetime) -> bool:
     """Whether the program says something else of a customer than the state, or will do so before it is looked at."""
     verdict, state = program.evaluate(person.customer, now), person.state or CustomerState()
     told = {name for name in state.memberships if name not in program.waiting}
-    if verdict.churn_band != state.churn_band or verdict.memberships != told:
+    if not program.bands_wait and verdict.churn_band != state.churn_band:
         return True
-    return verdict.next_flip is not None and (state.flips_at is None or verdict.next_flip < state.flips_at)
+    if verdict.memberships != told:
+        return True
+    flips = [pending.decide_at for name, pending in state.pending.items() if name not in program.held]
+    if verdict.next_flip is not None:
+        flips.append(verdict.next_flip)
+    return bool(flips) and (state.flips_at is None or min(flips) < state.flips_at)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
@@ -15,8 +14,9 @@ from pydantic import BeforeValidator, Field
 from regulars.domain.customer import Terms
 from regulars.domain.facts import Fact
 from regulars.domain.links import IdentityRules
+from regulars.domain.marks import digest, joined, marks_of, parted
 from regulars.domain.parameters import ParameterDefinition, ProgramParameters
-from regulars.domain.plan import FeaturePlan, lacking, plan_of_rules
+from regulars.domain.plan import FeaturePlan, plan_of_rules
 from regulars.domain.rules.aggregates import Measure
 from regulars.domain.rules.compile import FOREVER, Facts, Setting, compiled, measured
 from regulars.domain.rules.describe import described
@@ -31,6 +31,7 @@ from regulars.domain.rules.view import View
 from regulars.domain.rules.windows import zone_of
 from regulars.domain.scores.scoring import Scorer
 from regulars.domain.sends import Channel
+from regulars.domain.waits import Waits, waits_of
 
 __all__ = [
     "Campaign", "ChurnBand", "ChurnModel", "CompiledProgram", "FrequencyCap", "OncePer", "Program", "ProgramParameters",
@@ -41,7 +42,6 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 """Names go into keys, metrics and file names: small letters, digits and underscores."""
 Text = Annotated[str, Field(max_length=500)]
 NO_WAIT = timedelta(0)
-_MARK = 6
 
 
 def _wait(raw: Any) -> timedelta:
@@ -81,8 +81,8 @@ class ChurnModel(Node):
 class Campaign(Node):
     """One message to each customer who enters a segment.
 
-    `wait` after the entry, then membership and `when` are looked at again. `not_after`: how long after the decision the
-    message may still go out. `priority`: the higher goes first where campaigns compete for the frequency cap.
+    `wait` after the entry, then membership and `when` are looked at again. `not_after`: how long after that the message
+    may still go out. `priority`: the higher goes first where campaigns compete for the frequency cap.
     """
 
     name: Name
@@ -142,18 +142,29 @@ class Program:
         }
 
     @cached_property
+    def definition_marks(self) -> dict[str, str]:
+        """Of every parameter the mark of the definition that its value in force was computed by: until the next refresh
+        that is another than the definition itself, where this was changed."""
+        return {name: self.parameters.computed_by.get(name, mark) for name, mark in self.own_marks.items()}
+
+    @cached_property
+    def own_marks(self) -> dict[str, str]:
+        """The mark of every parameter's definition."""
+        return {name: digest(repr(definition)) for name, definition in self.definitions.items()}
+
+    @cached_property
     def rules_version(self) -> str:
-        """10 hex digits over the files and which segments wait: what is the same while only values change."""
-        return _digest(f"{self.source}\n{sorted(self.waiting)}", 10)
+        """10 hex digits over the files and what waits: what is the same while only values change."""
+        return digest(f"{self.source}\n{self.waits.told()}", 10)
 
     @cached_property
     def version(self) -> str:
         """16 hex digits, the first 10 of them the rules', the others over the values in force: a refresh that changes
-        no value keeps the version."""
-        values: Any = sorted(self.values.items())
+        no value, and by no other definition, keeps the version."""
+        values: Any = [(name, value, self.definition_marks[name]) for name, value in sorted(self.values.items())]
         if self.reads_scores and self.parameters.scores is not None:
             values = [values, self.parameters.scores.fitted_at]
-        return self.rules_version + _digest(str(values), 6)
+        return self.rules_version + digest(str(values), 6)
 
     @cached_property
     def reads_scores(self) -> bool:
@@ -161,19 +172,15 @@ class Program:
         return any(SCORES in reads(rule) for rule in _rules(self) if not isinstance(rule, Measure))
 
     @cached_property
+    def waits(self) -> Waits:
+        """What looks at what profiles do not keep of the whole log yet, until they do (`regulars reconcile`, by day for
+        definitions that are put)."""
+        return waits_of(self)
+
+    @property
     def waiting(self) -> frozenset[str]:
-        """The segments that look at what profiles do not keep of the whole log yet. Nobody enters or leaves them until
-        they do (`regulars reconcile`, nightly): half of the past would decide wrongly."""
-        missing = lacking(self.plan.parts(), self.parameters.parts)
-        if not missing:
-            return frozenset()
-        waits = {segment.name for segment in self.segments if missing & plan_of_rules([segment.rule]).parts().keys()}
-        while (
-            more := {segment.name for segment in self.segments if not waits.isdisjoint(segments_in(segment.rule))}
-            - waits
-        ):
-            waits |= more
-        return frozenset(waits)
+        """The segments that wait: nobody enters or leaves them."""
+        return self.waits.segments
 
     @cached_property
     def plan(self) -> FeaturePlan:
@@ -192,16 +199,6 @@ class Program:
     def describe(self, segment: str) -> str:
         """A segment's rule in plain English. Raises KeyError on an unknown segment."""
         return described(_by_name(self.segments)[segment].rule, self.currency)
-
-
-def _digest(text: str, digits: int) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:digits]
-
-
-def _marks_of(program: Program) -> dict[str, str]:
-    """A few characters for each segment's rule that does not wait: another mark for another rule."""
-    rules = {segment.name: segment.rule for segment in program.segments if segment.name not in program.waiting}
-    return {name: _digest(f"{name} {rule!r}", _MARK) for name, rule in rules.items()}
 
 
 def _by_name(items: Iterable[Segment]) -> dict[str, Segment]:
@@ -236,8 +233,10 @@ class CompiledProgram:
         self.plan = program.plan
         self.identity = program.identity
         self.waiting = program.waiting
-        self._marks = _marks_of(program)
-        self.known_rules = "".join(sorted(self._marks.values()))
+        self.held = program.waits.campaigns
+        self.bands_wait = program.waits.bands
+        self._marks = marks_of(program)
+        self.known_rules = joined(self._marks.values())
         self.told_rules = program.parameters.known_rules
         self._segments = _by_name(program.segments)
         self._concern = Concern(
@@ -261,10 +260,11 @@ class CompiledProgram:
         )
 
     def new_to(self, known: str) -> frozenset[str]:
-        """The segments whose rules are not among the marks that a customer was decided by."""
+        """The segments whose rules are not among the marks that a customer was decided by; `marks.BANDS` among them
+        where the churn bands' are not."""
         if known == self.known_rules:
             return frozenset()
-        marks = {known[start : start + _MARK] for start in range(0, len(known), _MARK)}
+        marks = parted(known)
         return frozenset(name for name, mark in self._marks.items() if mark not in marks)
 
     def concerns(self, fact: Fact) -> bool:

@@ -30,7 +30,8 @@ _HEADS = {
     "lifecycle": SCORES,
     "survey": TRAITS,
 }
-_DECIDED = "churn_band"  # the engine's own verdict; the rules of the bands are read in its stead
+BAND = "churn_band"
+"""The engine's own verdict, which no fact changes by itself: the rules of the bands are read, too."""
 
 
 @singledispatch
@@ -93,7 +94,8 @@ def _(rule: Since) -> Iterator[str]:
 
 
 def _field(field: str) -> Iterator[str]:
-    if field == _DECIDED:
+    if field == BAND:
+        yield BAND
         return
     event = event_of(field)
     if field in COUNTED:
