@@ -5,6 +5,8 @@ A fit either converges well inside its bounds or raises FitError with the reason
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from regulars.domain.errors import RegularsError
 from regulars.domain.scores.bgnbd import BgNbd
 from regulars.domain.scores.gamma_gamma import GammaGamma
 from regulars.domain.scores.gates import Reason
+from regulars.domain.scores.scoring import CHURN_DAYS, VALUE_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +34,8 @@ _BOUND = np.log(1e4)
 """Parameters lie between 1e-4 and 1e4, in weeks and in mean values."""
 _AT_BOUND = 1e-2
 _BG_NBD_STARTS = ((1.0, 1.0, 1.0, 1.0), (0.3, 5.0, 0.8, 2.5), (2.0, 4.0, 0.1, 5.0))
+_PROBED_PURCHASES, _PROBED_WEEKS = (0, 1, 2, 5, 20, 100), (0.0, 1.0, 4.0, 13.0, 52.0, 260.0)
+"""Repeat purchases, and weeks since the first one, of customers whom a fitted model is tried on."""
 _GAMMA_GAMMA_STARTS = ((1.0, 2.0, 1.0), (6.0, 4.0, 0.5), (2.0, 10.0, 5.0))
 
 
@@ -63,7 +68,22 @@ def fit_bg_nbd(x: Column, t_x: Column, T: Column) -> tuple[BgNbd, float]:  # noq
     rows, counts = np.unique(np.column_stack([x, t_x, T]), axis=0, return_counts=True)
     data = _BgNbdData(rows[:, 0], rows[:, 1], rows[:, 2], counts.astype(np.float64))
     best, mean = _best(data.objective, _BG_NBD_STARTS, ("r", "alpha", "a", "b"))
-    return BgNbd(*best), mean * len(x)
+    return usable(BgNbd(*best)), mean * len(x)
+
+
+def usable(model: BgNbd) -> BgNbd:
+    """The model, once it has said something sensible of customers of every kind: it scores in the hot path, where
+    nobody could do anything about it. Raises FitError: NOT_FINITE."""
+    for x, T in itertools.product(_PROBED_PURCHASES, _PROBED_WEEKS):  # noqa: N806 - the paper's name
+        for t_x in (0.0,) if not x else (0.5 * T, T):
+            try:
+                stays_away = model.no_purchase(x, t_x, T, CHURN_DAYS / 7)
+                purchases = model.expected_purchases(x, t_x, T, VALUE_DAYS / 7)
+            except (ArithmeticError, ValueError):
+                purchases = stays_away = math.nan
+            if not (0 <= stays_away <= 1 and 0 <= purchases < math.inf):
+                raise FitError(Reason.NOT_FINITE, f"no score for {x} repeat purchases in {T} weeks")
+    return model
 
 
 class _BgNbdData:

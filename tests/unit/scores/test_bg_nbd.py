@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -112,6 +113,60 @@ def test_every_way_of_computing_it_is_right_wherever_it_is_taken() -> None:
         expected = eq_10_as_an_integral(model, x, s)
         assert model._while_alive(x, s) == pytest.approx(expected, rel=1e-6)
         assert model._integral(x, s) == pytest.approx(expected, rel=1e-6)
+
+
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(40)
+
+
+def eq_10_by_panels(model: BgNbd, x: int, s: float) -> float:
+    """The same mean by another rule: Gauss-Legendre over the logit, on panels that grow away from wherever something
+    happens: the density's peak, the value's turn, and nought."""
+    a, b, k = model.a, model.b + x, model.r + x
+    mode, turn, deviation = math.log(a / b), -math.log(k * s), math.sqrt(1 / a + 1 / b)
+    ends = (-60 / a - 60, 60 / b + 60)
+    around = {centre + side * 2.0**power for centre in (0, mode, turn) for side in (-1, 1) for power in range(-1, 22)}
+    bell = {mode + side * deviation * many for side in (-1, 1) for many in (0, 0.5, 1, 2, 4, 8, 16)}
+    cuts = np.unique(np.clip([*ends, turn, 0, *around, *bell], *ends))
+    half = np.diff(cuts)[:, None] / 2
+    logit = cuts[:-1, None] + half * (1 + NODES)
+    log_p, log_q = -np.logaddexp(0, -logit), -np.logaddexp(0, logit)
+    p = np.maximum(np.exp(log_p), 1e-300)
+    value = -np.expm1(-k * np.log1p(s * p)) / p
+    return float((np.exp(-special.betaln(a, b) + a * log_p + b * log_q) * value * half * WEIGHTS).sum())
+
+
+ENDS = (1.011e-4, 1.0, 99.0, 101.0, 9899.0)
+"""The least and the greatest that a fit may find, what lies between, and both sides of where the way changes."""
+
+
+def anywhere() -> list[BgNbd]:
+    """Models of all bounds of the fit, and between them."""
+    chance = np.random.default_rng(12)
+    between = np.exp(chance.uniform(math.log(ENDS[0]), math.log(ENDS[-1]), (300, 4)))
+    corners = itertools.product((ENDS[0], 0.8, ENDS[-1]), (ENDS[0], 5.0, ENDS[-1]), ENDS, (ENDS[0], 2.0, ENDS[-1]))
+    return [BgNbd(*map(float, parameters)) for parameters in (*corners, *between)]
+
+
+def test_whatever_a_fit_may_find_scores_are_finite_in_range_and_right() -> None:
+    for place, model in enumerate(anywhere()):
+        x, t_x, T = ((0, 0.0, 0.0), (0, 0.0, 60.0), (2, 30.0, 31.0), (300, 100.0, 208.0))[place % 4]  # noqa: N806
+        s = 365 / 7 / (model.alpha + T)
+        found, k = model._while_alive(x, s), model.r + x
+        assert found == pytest.approx(eq_10_by_panels(model, x, s), rel=1e-6), (model, x, s)
+        # Between those of whom everybody leaves after a purchase, and nobody.
+        assert -math.expm1(-k * math.log1p(s)) * (1 - 1e-6) <= found <= k * s * (1 + 1e-6)
+        assert 0 <= model.expected_purchases(x, t_x, T, 365 / 7) <= found
+        assert 0 <= model.no_purchase(x, t_x, T, 90 / 7) <= 1
+
+
+@pytest.mark.parametrize("parameters", [(0.776, 5.403, 6594.9, 6669.4), (1.072, 5.946, 9044.9, 314.0)])
+def test_models_that_made_shops_were_fitted_with_score_their_ordinary_customers(parameters: tuple[float, ...]) -> None:
+    """Everybody leaves with the same probability: the fit then says only what a / (a + b) is."""
+    model = BgNbd(*parameters)
+    for x, T in itertools.product((0, 1, 2, 5, 20), (0, 1, 4, 13, 26, 52, 104)):  # noqa: N806
+        t_x = 0.8 * T if x else 0.0
+        expected = model.p_alive(x, t_x, T) * eq_10_by_panels(model, x, 52 / (model.alpha + T))
+        assert model.expected_purchases(x, t_x, T, 52) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(

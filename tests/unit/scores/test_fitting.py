@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from functools import cache
 
 import numpy as np
 import pytest
 
-from regulars.adapters.fitting import LARGEST_SAMPLE, FitError, fit_bg_nbd, fit_gamma_gamma, sampled
+from regulars.adapters.fitting import LARGEST_SAMPLE, FitError, fit_bg_nbd, fit_gamma_gamma, sampled, usable
 from regulars.adapters.fitting_churn import features, fit_logistic, no_purchase, no_purchase_logistic
 from regulars.adapters.fitting_data import OrdersBuilder, buyers_at
 from regulars.adapters.fitting_scores import fit_people, fit_scores
@@ -73,6 +74,14 @@ def test_fits_that_the_data_do_not_carry_say_so() -> None:
     with pytest.raises(FitError) as failed:  # values with no mean: Pareto's with a shape below 1
         fit_gamma_gamma(np.full(3000, 2.0), np.random.default_rng(1).pareto(0.6, 3000) + 1)
     assert failed.value.reason in {Reason.MEAN_UNDEFINED, Reason.AT_BOUND}
+
+
+@pytest.mark.parametrize("broken", [TRUE._replace(b=math.nan), TRUE._replace(a=-0.5), TRUE._replace(r=-2.0)])
+def test_a_fit_that_says_nothing_sensible_of_some_customer_is_refused(broken: BgNbd) -> None:
+    assert usable(TRUE) == TRUE
+    with pytest.raises(FitError) as refused:
+        usable(broken)
+    assert refused.value.reason is Reason.NOT_FINITE
 
 
 def test_logistic_fits_that_the_data_do_not_carry_say_so() -> None:

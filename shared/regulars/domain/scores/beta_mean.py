@@ -12,11 +12,12 @@ _LARGEST_EXPONENT = 700.0
 _NOTHING = -45.0
 """exp() of this adds nothing to an integral of the order of one."""
 _COARSEST = 0.1
-_REACH = 12.0
-"""Nodes go so far to each side: enough for a and b down to 2e-4."""
-_OF_DEVIATION, _OF_EDGE = 0.6, 0.45
+_REACH = 13.0
+"""Nodes go so far to each side: enough for a and b down to 1e-4."""
+_OF_DEVIATION, _OF_EDGE, _OF_TURN = 0.6, 0.45, 0.6
 """Steps of the logit that see a bell (in its standard deviations; the trapezoidal rule's error is
-exp(-2 (pi / step)^2)), and the edge of a skewed density, exp(a logit - b exp(logit)) (exp(-pi^2 / step))."""
+exp(-2 (pi / step)^2)), the edge of a skewed density, exp(a logit - b exp(logit)) (exp(-pi^2 / step)), and the turn of
+the value, which is as sharp an edge but weighs less."""
 
 Node = tuple[float, float, float, float]
 
@@ -39,13 +40,17 @@ def _nodes(halvings: int) -> tuple[tuple[Node, ...], tuple[float, ...]]:
     return tuple(nodes), tuple(log_p for _, log_p, _, _ in nodes)
 
 
-def beta_mean(value: Callable[[float], float], a: float, b: float) -> float:
-    """The mean of `value(p)` over p ~ Beta(a, b), to about one part in 1e8, for values that change on no finer scale
-    than the logit of p does. `value` must have its limits at 0 and 1."""
+def _steps(logit: float, finest: float) -> float:
+    """How many steps of `finest` logits there are to one of u, where nodes have that logit."""
+    return pi * cosh(asinh(logit / pi)) / finest
+
+
+def beta_mean(value: Callable[[float], float], a: float, b: float, *, turn: float) -> float:
+    """The mean of `value(p)` over p ~ Beta(a, b), to about one part in 1e7, for values that change on no finer scale
+    than the logit of p does, and most of all at the logit `turn`. `value` must have its limits at 0 and 1."""
     scale = lgamma(a + b) - lgamma(a) - lgamma(b)
-    finest = min(_OF_DEVIATION * sqrt(1 / a + 1 / b), _OF_EDGE)
-    stretched = pi * cosh(asinh(log(a / b) / pi))  # logits to a step of u, at the peak
-    nodes, logs = _nodes(max(0, ceil(log2(_COARSEST * stretched / finest))))
+    at_peak = _steps(log(a / b), min(_OF_DEVIATION * sqrt(1 / a + 1 / b), _OF_EDGE))
+    nodes, logs = _nodes(max(0, ceil(log2(_COARSEST * max(at_peak, _steps(turn, _OF_TURN))))))
     # The density is nothing where ln p is below this over a, or ln(1 - p), which is ln p mirrored, below it over b.
     least = _NOTHING - scale
     start, end = bisect_left(logs, least / a), len(logs) - bisect_left(logs, least / b)

@@ -26,6 +26,12 @@ _MOST_NEGATIVE = -3.0
 _NEAR_ONE = 1e-4
 _LEAVE_LATE = 2.0
 """For a below, the terms of the alternating series shrink from the first one on."""
+_LEAVE_SOON = 100.0
+"""For a above, the two factors of the series go to nothing and to infinity."""
+_CANCELS = 1e-4
+"""A smaller difference from 1 has fewer than six of the series' ten digits left."""
+_NO_P = 1e-300
+"""Floats below lose digits."""
 
 
 class BgNbd(NamedTuple):
@@ -75,23 +81,35 @@ class BgNbd(NamedTuple):
         2F1(r + x, a - 1; c; -s) and (1 - z)^(a-1) 2F1(c - r - x, a - 1; c; z). The terms of the first begin by falling
         like s (r+x)/c: quick where s <= 1 and few purchases end a relation, as at a grocer's. Those of the second fall
         by n^-(r+x+2-a) besides z^n: quick wherever z is not close to 1. There, where the second would begin with large
-        terms that cancel, and where a = 1 makes the fraction 0/0, the integral that it comes from is used.
+        terms that cancel, where (1 - z)^(a-1) leaves the range of floats, and where little or nothing is left of the
+        difference from 1, the integral that it comes from is used.
         """
         a, k = self.a, self.r + x
         c = a + self.b + x - 1
-        if abs(a - 1) < _NEAR_ONE or abs(c) < _NEAR_ONE:
+        if abs(a - 1) < _NEAR_ONE or abs(c) < _NEAR_ONE or a > _LEAVE_SOON:
             return self._integral(x, s)
-        if s <= 1 and a < _LEAVE_LATE and k * (1 + s) < c - k:
-            return c / (a - 1) * (1 - hyp2f1(k, a - 1, c, -s))
         z = s / (1 + s)
-        if z > _SERIES_Z or c - k < _MOST_NEGATIVE:
+        try:
+            if s <= 1 and a < _LEAVE_LATE and k * (1 + s) < c - k:
+                rest = 1 - hyp2f1(k, a - 1, c, -s)
+            elif z > _SERIES_Z or c - k < _MOST_NEGATIVE:
+                return self._integral(x, s)
+            else:
+                rest = 1 - exp((1 - a) * log1p(s)) * hyp2f1(c - k, a - 1, c, z)
+        except ArithmeticError:  # the series is too long
             return self._integral(x, s)
-        return c / (a - 1) * (1 - exp((1 - a) * log1p(s)) * hyp2f1(c - k, a - 1, c, z))
+        return c / (a - 1) * rest if abs(rest) > _CANCELS else self._integral(x, s)
 
     def _integral(self, x: float, s: float) -> float:
         """The same, as the mean over p ~ Beta(a, b + x) of (1 - (1 + s p)^-(r+x)) / p, for every a, b and s."""
         k = self.r + x
-        return beta_mean(lambda p: -expm1(-k * log1p(s * p)) / p if p > 0 else k * s, self.a, self.b + x)
+        at_nothing = k * s  # and one over the p about which the value turns from it to 1 / p
+        return beta_mean(
+            lambda p: -expm1(-k * log1p(s * p)) / p if p > _NO_P else at_nothing,
+            self.a,
+            self.b + x,
+            turn=-max(0.0, log(at_nothing)),
+        )
 
     def median_wait(self, x: float, t_x: float) -> float:
         """Weeks from the latest purchase until the next one has come with even odds, for who is alive after it:

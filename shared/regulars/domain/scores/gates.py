@@ -34,6 +34,8 @@ class Reason(StrEnum):
     NO_CONVERGENCE = "no_convergence"
     AT_BOUND = "at_bound"
     """The likelihood is greatest at the end of a parameter's range: the data do not tell that parameter."""
+    NOT_FINITE = "not_finite"
+    """The model was fitted, and says of some ordinary customer what is no number."""
     MEAN_UNDEFINED = "mean_undefined"
     ONE_OUTCOME = "one_outcome"
     """Everybody bought again, or nobody did, in all or in a part: there is too little to tell apart."""
