@@ -42,11 +42,9 @@ _bought = st.builds(
     st.sampled_from([False, False, False, True]),
 )  # fmt: skip
 
+_ENDS = ("9999-12-31", "0001-01-01")
 _texts = st.sampled_from(
-    [
-        "gold", "Gold", "50% off", "a_b", "it's", "", "2026-11-20", "2026-11-25T10:00:00+02:00", "é😀!", "[x]",
-        "9999-12-31", "0001-01-01",
-    ]  # fmt: skip
+    ["gold", "Gold", "50% off", "a_b", "it's", "", "2026-11-20", "2026-11-25T10:00:00+02:00", "é😀!", "[x]", *_ENDS]
 )
 _numbers = st.sampled_from([0, 1, 2, -3, 0.5, 1.0, 2.5])
 _scalars = _texts | _numbers | st.booleans()

@@ -7,7 +7,7 @@ from typing import Any
 from regulars.runtime.batch import batch_reply
 from regulars.runtime.compose import evaluate_customers as compose
 from regulars.runtime.envelopes import stream_changes
-from regulars.runtime.observability import count, logger, metrics
+from regulars.runtime.observability import count, left_out, logger, metrics
 
 _evaluate = compose()
 
@@ -26,6 +26,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     count("CustomersEvaluated", report.evaluated)
     count("StatesWritten", report.written)
     count("OutboxRelayed", report.relayed)
+    left_out(report.beyond)
     failed = report.failed | poison
     if failed:
         logger.warning("records come again", extra={"failed": len(failed), "poison": len(poison)})

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from regulars.runtime.batch import batch_reply
-from regulars.runtime.observability import count, logger, metrics
+from regulars.runtime.observability import count, left_out, logger, metrics
 from regulars.runtime.recovery import following, nightly
 
 _reconcile, _follow = nightly(), following()
@@ -25,6 +25,7 @@ def _followed(records: list[dict[str, Any]], left: timedelta) -> dict[str, Any]:
     report = _follow([(record["messageId"], record["body"]) for record in records], left)
     count("CustomersMoved", report.moved)
     count("NodesRebuilt", report.rebuilt)
+    left_out(report.left_out)
     count("SegmentsWaiting", int(report.waiting))
     return batch_reply(report.failed)
 

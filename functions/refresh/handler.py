@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from regulars.runtime.compose import refresh as compose
-from regulars.runtime.observability import count, logger, metrics
+from regulars.runtime.observability import count, left_out, logger, metrics
 
 _refresh, _announce = compose()
 _AFTERWARDS = {"announce": True}
@@ -18,4 +18,5 @@ def handler(event: Any, _context: object) -> dict[str, int]:
     report = _announce() if event == _AFTERWARDS else _refresh()
     count("CustomersMeasured", report.customers)
     count("CustomersMoved", report.changed)
+    left_out(report.left_out)
     return {"customers": report.customers, "parameters_version": report.version, "changed": report.changed}

@@ -7,7 +7,7 @@ from typing import Any
 
 from regulars.domain.errors import RegularsError
 from regulars.domain.instants import iso
-from regulars.runtime.observability import count, logger, metrics
+from regulars.runtime.observability import count, left_out, logger, metrics
 from regulars.runtime.snapshots import nightly
 
 _snapshot = nightly()
@@ -23,6 +23,7 @@ def handler(_event: dict[str, Any], context: Any) -> dict[str, Any]:
         count("SnapshotFailed")
         raise
     count("SnapshotCustomers", report.customers)
+    left_out(report.left_out)
     return {
         "customers": report.customers,
         "parts": report.parts,

@@ -32,13 +32,15 @@ day. It is left to the fold, for what it makes of a customer deserves its messag
 @dataclass(frozen=True, slots=True)
 class ChangesReport:
     """`failed`: ids of the messages that nobody can read. Customers `looked_at`, and `moved`: brought up. Nodes
-    `rebuilt`; `waiting`: whether rules wait for the night, as not everything could be filled."""
+    `rebuilt`; `waiting`: whether rules wait for the night, as not everything could be filled.
+    `left_out`: the customers of whom nothing can be computed."""
 
     failed: frozenset[str] = frozenset()
     looked_at: int = 0
     moved: int = 0
     rebuilt: int = 0
     waiting: bool = False
+    left_out: tuple[str, ...] = ()
 
 
 class FollowChanges:
@@ -97,7 +99,7 @@ class FollowChanges:
         if not program.waits and self._rebuild.is_wanted():
             # Of a new store nobody knows what profiles keep, so nothing waits, and all is filled as soon as it can be.
             rebuilt = self._filled(now, until)
-        return ChangesReport(failed, looked.customers, looked.changed, rebuilt, bool(program.waits))
+        return ChangesReport(failed, looked.customers, looked.changed, rebuilt, bool(program.waits), looked.left_out)
 
     def _filled(self, now: datetime, until: datetime | None) -> int:
         """Fill profiles with what the rules newly look at; how many nodes were written."""

@@ -18,7 +18,7 @@ from regulars.application.neighbourhood import Neighbourhood, let_go, links_of
 from regulars.application.outbox import Relay
 from regulars.domain.customer import Fragment, customer_of
 from regulars.domain.engine import BULK, IMPORT, MERGE, REBUILD, SPLIT, next_state, step
-from regulars.domain.errors import PermanentError, TransientError, VersionConflictError
+from regulars.domain.errors import PermanentError, TransientError, VersionConflictError, computing
 from regulars.domain.facts import Fact
 from regulars.domain.fragments import shared_fragments
 from regulars.domain.identity import strongest
@@ -42,12 +42,14 @@ _WHOLES = {None: None, BULK: BULK, IMPORT: IMPORT, REBUILD: REBUILD}
 
 @dataclass(frozen=True, slots=True)
 class EvaluationReport:
-    """What became of a batch. `failed`: ids of the changes or due messages that must come again."""
+    """What became of a batch. `failed`: ids of the changes or due messages that must come again; `beyond`: the
+    customers of whom that is no use, as they cannot be evaluated."""
 
     failed: frozenset[str]
     evaluated: int = 0
     written: int = 0
     relayed: int = 0
+    beyond: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -73,6 +75,15 @@ class _Task:
             return [self]
         groups = [list(group) for _, group in groupby(self.changes, key=lambda change: change.rebuilt)]
         return [replace(self, changes=group) for group in groups] if len(groups) > 1 else [self]
+
+
+@dataclass(slots=True)
+class _Ran:
+    """What became of some tasks: ids to come again, writes, and who cannot be evaluated."""
+
+    failed: set[str] = field(default_factory=set)
+    written: int = 0
+    beyond: list[str] = field(default_factory=list)
 
 
 class EvaluateCustomers:
@@ -102,9 +113,9 @@ class EvaluateCustomers:
                 task = _task_of(node, tasks, nearby)
                 task.whole = task.whole or SPLIT
                 task.ids.append(change.id)
-        failed, written = self._run(tasks, nearby)
+        ran = self._run(tasks, nearby)
         relayed, unrelayed = self._relay(outboxes)
-        return EvaluationReport(frozenset(failed | unrelayed), len(tasks), written, relayed)
+        return EvaluationReport(frozenset(ran.failed | unrelayed), len(tasks), ran.written, relayed, tuple(ran.beyond))
 
     def due(self, messages: Iterable[tuple[str, str]]) -> EvaluationReport:
         """Evaluate the customers of (message id, body) as of now, and relay what an earlier evaluation left behind."""
@@ -123,26 +134,26 @@ class EvaluateCustomers:
             if state and state.value.outbox:
                 waiting.append((note.id, root))
         version = max((note.parameters for note in notes), default=0)
-        failed, written = self._run(tasks, nearby, parameters_version=version)
+        ran = self._run(tasks, nearby, parameters_version=version)
         relayed, unrelayed = self._relay(waiting)
-        return EvaluationReport(frozenset(failed | unrelayed | poison), len(tasks), written, relayed)
+        failed = frozenset(ran.failed | unrelayed | poison)
+        return EvaluationReport(failed, len(tasks), ran.written, relayed, tuple(ran.beyond))
 
-    def _run(
-        self, tasks: dict[str, _Task], nearby: Neighbourhood, *, parameters_version: int = 0
-    ) -> tuple[set[str], int]:
-        """Evaluate each customer: (ids to come again, writes). One customer's trouble does not hold up the others."""
+    def _run(self, tasks: dict[str, _Task], nearby: Neighbourhood, *, parameters_version: int = 0) -> _Ran:
+        """Evaluate each customer. One customer's trouble does not hold up the others."""
         program = self._programs.current(parameters_version=parameters_version).compiled
-        failed: set[str] = set()
-        written = 0
+        ran = _Ran()
         for root, task in tasks.items():
             try:
                 for number, run in enumerate(task.runs()):
                     if number:
                         nearby.reread(task.members)
-                    written += self._evaluate(root, run, nearby, program)
-            except (TransientError, PermanentError):
-                failed.update(task.ids)
-        return failed, written
+                    ran.written += self._evaluate(root, run, nearby, program)
+            except (TransientError, PermanentError) as error:
+                ran.failed.update(task.ids)
+                if isinstance(error, PermanentError):
+                    ran.beyond.append(root)
+        return ran
 
     def _evaluate(self, root: str, task: _Task, nearby: Neighbourhood, program: CompiledProgram) -> int:
         """One customer, its lost races run again; the number of writes."""
@@ -150,7 +161,8 @@ class EvaluateCustomers:
             if attempt:
                 nearby.reread(task.members)
             try:
-                return self._evaluate_once(root, task, nearby.heads, program)
+                with computing():
+                    return self._evaluate_once(root, task, nearby.heads, program)
             except VersionConflictError:
                 continue
         raise TransientError("lost the race for a customer's state too often")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from regulars.application.publishing import SETTLED, amended, forget_beyond, settled_at
-from regulars.application.segments.population import everybody
+from regulars.application.segments.population import each
 from regulars.domain.customer_scores import seen_days
 from regulars.domain.parameters import parameter_value
 from regulars.domain.people import is_moved
@@ -25,6 +25,7 @@ from regulars.ports import QueueMessage
 if TYPE_CHECKING:
     from regulars.domain.definitions import InForce
     from regulars.domain.parameters import ProgramParameters
+    from regulars.domain.people import Person
     from regulars.domain.scores.model import NightlyFit
     from regulars.ports import Clock, CustomerStore, ProgramStore, Queue
 
@@ -37,11 +38,13 @@ _SEND_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class RefreshReport:
-    """`customers` looked at, the parameters' `version` in force now, and how many customers were brought up."""
+    """`customers` looked at, the parameters' `version` in force now, and how many customers were brought up.
+    `left_out`: the customers of whom nothing can be computed."""
 
     customers: int
     version: int
     changed: int
+    left_out: tuple[str, ...] = ()
 
 
 def refresh(*, store: CustomerStore, programs: ProgramStore, fit: Fit, clock: Clock) -> RefreshReport:
@@ -53,11 +56,16 @@ def refresh(*, store: CustomerStore, programs: ProgramStore, fit: Fit, clock: Cl
     force = programs.in_force()
     program, current = force.program, force.program.parameters
     measures: list[dict[str, int]] = []
+    left_out: list[str] = []
+
+    def asked(person: Person) -> tuple[History, dict[str, int]]:
+        customer = person.customer
+        return (customer.orders(), seen_days(customer)), program.compiled.measures(customer, now)
 
     def people() -> Iterator[History]:
-        for person in everybody(store, program.compiled, now):
-            measures.append(program.compiled.measures(person.customer, now))
-            yield person.customer.orders(), seen_days(person.customer)
+        for history, measured in each(asked, store, program.compiled, now, left_out=left_out):
+            measures.append(measured)
+            yield history
 
     scores = fit(people(), now).model
     # A part of the past would give another value: what waits for the rest of it stays as it is.
@@ -78,7 +86,7 @@ def refresh(*, store: CustomerStore, programs: ProgramStore, fit: Fit, clock: Cl
 
     published = amended(programs, computed)
     forget_beyond(program.plan, programs)
-    return RefreshReport(len(measures), published.version if published else current.version, 0)
+    return RefreshReport(len(measures), published.version if published else current.version, 0, tuple(left_out))
 
 
 def announce(*, store: CustomerStore, programs: ProgramStore, due: Queue, clock: Clock) -> RefreshReport:
@@ -101,23 +109,29 @@ def look_through(
     """Bring up whomever the program moves, unless that was done. It must be in force everywhere.
 
     That it is done is said last, so a run that dies on the way is finished by the next one; and only under files that
-    a refresh has seen: others may not have been deployed everywhere yet, so the next night looks once more.
+    a refresh has seen: others may not have been deployed everywhere yet, so the next night looks once more. Who cannot
+    be computed is left out.
     """
     program, current = force.program, force.program.parameters
     if current.announced == program.version:
         return RefreshReport(0, current.version, 0)
+    left_out: list[str] = []
+
+    def asked(person: Person) -> tuple[str, bool]:
+        return person.customer.root, is_moved(person, program.compiled, now)
+
     looked_at, affected = 0, []
-    for person in everybody(store, program.compiled, now):
+    for root, moved in each(asked, store, program.compiled, now, left_out=left_out):
         looked_at += 1
-        if is_moved(person, program.compiled, now):
-            affected.append(person.customer.root)
+        if moved:
+            affected.append(root)
     messages = [
         QueueMessage(orjson.dumps({"v": 1, "node": root, "parameters": current.version}).decode()) for root in affected
     ]
     for start in range(0, len(messages), _SEND_AT_ONCE):
         due.send(messages[start : start + _SEND_AT_ONCE])
     done = amended(programs, lambda known: _announced(known, force)) if current.files == force.files else None
-    return RefreshReport(looked_at, done.version if done else current.version, len(affected))
+    return RefreshReport(looked_at, done.version if done else current.version, len(affected), tuple(left_out))
 
 
 def _announced(known: ProgramParameters, force: InForce) -> ProgramParameters | None:

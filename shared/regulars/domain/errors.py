@@ -8,6 +8,9 @@ propagates. No message of these may hold personal data.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class RegularsError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -40,3 +43,13 @@ class UnknownOutcomeError(RegularsError):
 
 class VersionConflictError(TransientError):
     """Another writer moved the item on since it was read: read again and recompute."""
+
+
+@contextmanager
+def computing() -> Iterator[None]:
+    """Around what is computed of one customer. What its data, whatever somebody sent, do not let be computed fails that
+    customer and nobody else: raises PermanentError in place of ArithmeticError."""
+    try:
+        yield
+    except ArithmeticError as error:
+        raise PermanentError(f"what is known of this customer cannot be computed: {type(error).__name__}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import warnings
+from collections.abc import Sequence
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -23,3 +24,13 @@ def count(name: str, value: int = 1) -> None:
     """Add to a counter of this invocation; `metrics.log_metrics` on the handler writes it out (EMF)."""
     if value:
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
+
+_MOST_NAMED = 100
+
+
+def left_out(nodes: Sequence[str]) -> None:
+    """Customers of whom nothing can be computed, whatever somebody sent: counted, and named in an error of the log."""
+    if nodes:
+        count("CustomersLeftOut", len(nodes))
+        logger.error("customers cannot be computed", extra={"nodes": list(nodes[:_MOST_NAMED])})

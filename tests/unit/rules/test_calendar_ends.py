@@ -1,4 +1,4 @@
-"""Dates at either end of the calendar, which anybody may send: a rule answers them as any other date, and so does SQL."""
+"""Dates at either end of the calendar, which anybody may send: rules answer them as any other date, and so does SQL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from regulars.domain.rules.sql import Asked
 from regulars.domain.rules.tree import parse_rule
 from regulars.domain.rules.windows import During, Window
 from tests.rule_histories import Bought, History
-from tests.rule_samples import DAY, NOON, FakeView, flips, holds
+from tests.rule_samples import DAY, NOON, FakeView, flips, holds, rule_of
 
 LAST, FIRST = "9999-12-31", "0001-01-01"
 
@@ -64,7 +64,7 @@ def test_an_order_of_the_first_day_has_its_place_in_every_calendar(zone: Any) ->
     for during in During:
         begins, ends = Window(during=during).of_instant(EVER, zone)
         assert begins < ends < NOON
-    assert holds({"count": "orders", "within": "30d", "below": 1}, view)
+    assert rule_of({"count": "orders", "within": "30d", "below": 1}).verdict(view, NOON)
 
 
 def test_a_span_ends_where_the_calendar_does() -> None:

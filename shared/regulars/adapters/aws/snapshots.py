@@ -50,7 +50,8 @@ class S3Snapshots:
         """Write a snapshot, a part at a time; see SnapshotStore.keep."""
         folder = f"{FOLDER}/date={now:%Y-%m-%d}/{now:%H%M%S}-{self._ids.new()}"
         parts: list[dict[str, Any]] = []
-        for body, rows in snapshot_parts(customers, program, now):
+        left_out: list[str] = []
+        for body, rows in snapshot_parts(customers, program, now, left_out=left_out):
             key = f"{folder}/part-{len(parts):05}.parquet"
             self._put(key, body)
             parts.append({"key": key, "rows": rows, "bytes": len(body)})
@@ -63,7 +64,7 @@ class S3Snapshots:
             "parts": parts,
         }
         latest = self._put_in_force(document)
-        return SnapshotReport(customers_written, len(parts), now, program.version, latest)
+        return SnapshotReport(customers_written, len(parts), now, program.version, latest, tuple(left_out))
 
     def fetch(self, folder: Path) -> Snapshot:
         """The latest snapshot, its parts copied into a folder.

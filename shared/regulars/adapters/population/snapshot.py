@@ -119,10 +119,13 @@ def write_snapshot(
     return written
 
 
-def snapshot_parts(customers: Iterable[View], program: CompiledProgram, now: datetime) -> Iterator[tuple[bytes, int]]:
-    """The same as parts of about PART_BYTES: each a file's bytes, and how many rows it has. There is one at least."""
+def snapshot_parts(
+    customers: Iterable[View], program: CompiledProgram, now: datetime, *, left_out: list[str]
+) -> Iterator[tuple[bytes, int]]:
+    """The same as parts of about PART_BYTES: each a file's bytes, and how many rows it has. There is one at least. Who
+    has something that cannot be computed, or does not fit its column, is left out, and named in `left_out`."""
     columns, schema = form_of(program, now)
-    groups = _groups(customers, columns, schema)
+    groups = _groups(customers, columns, schema, left_out)
     group = next(groups, None)
     while True:
         body, rows = BytesIO(), 0
@@ -148,16 +151,40 @@ def form_of(program: CompiledProgram, now: datetime) -> tuple[Mapping[str, Colum
     return columns, schema_of(columns, metadata=metadata)
 
 
-def _groups(customers: Iterable[View], columns: Mapping[str, Column], schema: pa.Schema) -> Iterator[pa.Table]:
+def _groups(
+    customers: Iterable[View], columns: Mapping[str, Column], schema: pa.Schema, left_out: list[str] | None = None
+) -> Iterator[pa.Table]:
+    """Row groups. Raises PermanentError on who does not fit, unless they are to be named in `left_out`."""
     waiting = iter(customers)
     tables: list[pa.Table] = []
     while chunk := list(islice(waiting, min(_VIEWS_IN_MEMORY, ROWS_IN_MEMORY))):
-        tables.append(table_of(chunk, columns, schema))
+        tables += _fitting(chunk, columns, schema, left_out)
         if sum(table.num_rows for table in tables) >= ROWS_IN_MEMORY:
             yield pa.concat_tables(tables).combine_chunks()
             tables = []
     if tables:
         yield pa.concat_tables(tables).combine_chunks()
+
+
+_UNFIT = (ArithmeticError, pa.ArrowInvalid)
+
+
+def _fitting(
+    views: Sequence[View], columns: Mapping[str, Column], schema: pa.Schema, left_out: list[str] | None
+) -> list[pa.Table]:
+    """The rows of some customers; one by one where they do not all fit."""
+    try:
+        return [table_of(views, columns, schema)]
+    except _UNFIT as error:
+        if left_out is None:
+            raise PermanentError("what is known of a customer does not fit into a snapshot") from error
+    tables = []
+    for view in views:
+        try:
+            tables.append(table_of([view], columns, schema))
+        except _UNFIT:
+            left_out.append(view.root)
+    return tables
 
 
 def read_snapshot(*paths: str | Path) -> Snapshot:

@@ -23,6 +23,7 @@ import orjson
 from regulars.adapters.aws.customers import head_of
 from regulars.adapters.items import KINDS, PROFILE, parsed_profile
 from regulars.domain.components import partition
+from regulars.domain.errors import PermanentError, computing
 from regulars.domain.parameters import parameter_value
 from regulars.domain.people import ADDRESSES, Person, is_moved, person_of
 from regulars.domain.profile import address_nodes
@@ -148,5 +149,10 @@ def _measured(
 def _moved(basis: Basis, now: datetime, customers: Iterable[tuple[str, Iterable[_Stay]]]) -> Iterator[str]:
     program = basis.program().compiled
     for person in _persons(program, now, customers):
-        if is_moved(person, program, now):
+        try:
+            with computing():
+                moved = is_moved(person, program, now)
+        except PermanentError:
+            moved = True  # its evaluation fails, too, and leaves a dead letter; here it would be everybody's failure
+        if moved:
             yield person.customer.root

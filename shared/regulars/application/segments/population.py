@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from heapq import nsmallest
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from regulars.domain.components import partition
+from regulars.domain.errors import PermanentError, computing
 from regulars.domain.found import Found
 from regulars.domain.people import ADDRESSES, Person, person_of
 
@@ -18,20 +20,44 @@ if TYPE_CHECKING:
     from regulars.domain.stored import Head
     from regulars.ports import Clock, CustomerStore
 
+T = TypeVar("T")
+
 
 def everybody(store: CustomerStore, program: CompiledProgram, now: datetime) -> Iterator[Person]:
-    """Every customer as of `now`. Nodes without links, which are most, are customers by themselves and are not kept;
-    the others are put together once all are read."""
+    """Every customer as of `now`."""
+    return (made() for _, made in _everybody(store, program, now))
+
+
+def each(
+    asked: Callable[[Person], T], store: CustomerStore, program: CompiledProgram, now: datetime, *, left_out: list[str]
+) -> Iterator[T]:
+    """What is asked of every customer as of `now`. Who cannot be computed is left out, and named in `left_out`:
+    whatever somebody sent, it is one customer's trouble and not everybody's."""
+    for root, made in _everybody(store, program, now):
+        try:
+            with computing():
+                found = asked(made())
+        except PermanentError:
+            left_out.append(root)
+            continue
+        yield found
+
+
+def _everybody(
+    store: CustomerStore, program: CompiledProgram, now: datetime
+) -> Iterator[tuple[str, Callable[[], Person]]]:
+    """Every customer's root, and what makes it. Nodes without links, which are most, are customers by themselves and
+    are not kept; the others are put together once all are read."""
     linked: dict[str, Head] = {}
     links: dict[str, Links] = {}
     for node, head in store.scan():
         if head.links:
             linked[node], links[node] = head.unparsed(), head.links
         elif head.profile or head.orders:
-            yield person_of(node, frozenset({node}), frozenset(), {node: head}, program, now)
+            yield node, partial(person_of, node, frozenset({node}), frozenset(), {node: head}, program, now)
     addresses = frozenset(node for node in linked if node[0] in ADDRESSES)
     for root, nodes in partition(links, program.identity).items():
-        yield person_of(root, nodes, addresses, linked, program, now)
+        yield root, partial(person_of, root, nodes, addresses, linked, program, now)
         for node in nodes:
             linked[node] = linked[node].unparsed()
 
