@@ -256,6 +256,44 @@ def test_a_fact_of_another_item_is_not_silenced_by_a_rebuild() -> None:
     assert world.sent() == ["welcome"]
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_a_fact_that_is_told_after_a_rebuild_of_another_item_is_not_silenced(together: bool) -> None:  # noqa: FBT001
+    """The stream tells of the rebuilt browser first; the consent is in its own item already."""
+    world = World()
+    put_in_force(world)
+    world.send(world.event("", type=EventType.IDENTIFY, traits={"email": "ann@example.com"}))
+    world.send(world.event("Product Viewed", user_id=None, anonymous_id="b1"))
+    world.send(world.event("", type=EventType.IDENTIFY, anonymous_id="b1"))
+    break_profile(world, node_id(NodeKind.ANONYMOUS, "b1"), lambda profile: replace(profile, events=7))
+    assert world.segments() == {"looker"}
+    agreed = world.event("Consent Updated", properties={"channel": "email", "status": "granted"})
+    world.update([("r", world.log.append([agreed]))])
+    rebuilt(world, settle=False)
+    changes = sorted(world.store.changes(), key=lambda change: not getattr(change, "rebuilt", False))
+    batches = [changes] if together else [[change] for change in changes]
+    for batch in batches:
+        assert not world.evaluate.changed(batch).failed
+    assert world.state().memberships["new_subscriber"].trigger != REBUILD
+    world.advance(world.clock.instant + DAY)
+    assert "welcome" in world.sent()
+
+
+def test_a_rebuild_that_waited_in_vain_is_looked_at_minutes_later() -> None:
+    """Nothing more is told: what the rebuild made is taken in all the same, silently."""
+    world = World()
+    world.send(world.event("Product Viewed", user_id=None, anonymous_id="b1"))
+    world.send(world.event("", type=EventType.IDENTIFY, anonymous_id="b1"))
+    put_in_force(world)
+    world.update([("r", world.log.append(world.sign_up()))])
+    rebuilt(world, settle=False)
+    (first, *lost) = sorted(world.store.changes(), key=lambda change: not getattr(change, "rebuilt", False))
+    assert lost
+    world.evaluate.changed([first])
+    assert "looker" not in world.segments()
+    world.advance(world.clock.instant + timedelta(minutes=6))
+    assert world.state().memberships["looker"].trigger == REBUILD
+
+
 def test_machines_are_left_to_the_live_fold() -> None:
     """Which of too many events were refused depends on the order of delivery, so a difference is no mistake."""
     world = World()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
 import orjson
@@ -17,7 +17,7 @@ import orjson
 from regulars.application.neighbourhood import Neighbourhood, let_go, links_of
 from regulars.application.outbox import Relay
 from regulars.domain.customer import Fragment, customer_of
-from regulars.domain.engine import BULK, IMPORT, MERGE, REBUILD, SPLIT, next_state, step
+from regulars.domain.engine import BULK, IMPORT, MERGE, OUTBOX_RETRY, REBUILD, SPLIT, next_state, step
 from regulars.domain.errors import PermanentError, TransientError, VersionConflictError, computing
 from regulars.domain.facts import Fact
 from regulars.domain.fragments import shared_fragments
@@ -25,7 +25,7 @@ from regulars.domain.identity import strongest
 from regulars.domain.orders import OrderBook
 from regulars.domain.profile import Profile
 from regulars.domain.state import CustomerState, revived, states_merged, taken_over, tombstone
-from regulars.domain.stored import Change, FragmentChange, Head, OutboxChange
+from regulars.domain.stored import Change, FragmentChange, Head, OutboxChange, Stored
 from regulars.ports import Part
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class _Task:
 
     `addresses`: the address nodes that it names and that are not its own (`Neighbourhood.addresses`).
     `whole`: decide whatever the clock says, because a change may never have been looked at, and call it this.
-    `nobody`: the program says that the identifier stands for nobody.
+    `nobody`: the program says that the identifier stands for nobody. `later`: changes that are told and whose turn is
+    another run's.
     """
 
     members: frozenset[str]
@@ -68,13 +69,17 @@ class _Task:
     due: bool = False
     whole: str | None = None
     nobody: bool = False
+    later: Sequence[FragmentChange] = ()
 
     def runs(self) -> list[_Task]:
         """Rebuilds apart from what came before and after: what they change is silent, and nothing else may be."""
         if len(self.changes) <= 1:
             return [self]
         groups = [list(group) for _, group in groupby(self.changes, key=lambda change: change.rebuilt)]
-        return [replace(self, changes=group) for group in groups] if len(groups) > 1 else [self]
+        return [
+            replace(self, changes=group, later=list(chain.from_iterable(groups[at + 1 :])))
+            for at, group in enumerate(groups)
+        ]
 
 
 @dataclass(slots=True)
@@ -178,11 +183,15 @@ class EvaluateCustomers:
         if facts and _is_behind(changes, heads):
             # More about this customer is on its way: do not let time pass for it before that has come.
             now = max(fact.received_at for fact in facts)
-        rebuilt = _rebuilt(task.members, changes, heads, before)
+        rebuilt = _rebuilt(task, changes, heads, before)
         if changes and changes[0].rebuilt and all(change.before is not None for change in changes):
             # What was due before the rebuild is decided on what was known then, and is not silent.
             customer = customer_of(root, _before(task, changes, heads), program.terms, now=now)
             before = next_state(customer, before, (), now=now, program=program)
+        if rebuilt and changes and not absorbed and _is_untold(task, changes, heads, before):
+            if not facts:
+                return self._postpone(root, before, stored, now)
+            rebuilt = {}
         customer = customer_of(root, fragments, program.terms, now=now)
         if rebuilt:
             customer, before = step(customer, before, (), now=_start(facts, now), program=program, whole=REBUILD)
@@ -197,6 +206,15 @@ class EvaluateCustomers:
             left = tombstone(old.value if old else CustomerState(), root, after.clock or now)
             self._store.put_state(node, left, expected=old.version if old else 0, owner=self._ids.new())
         return 1 + len(absorbed)
+
+    def _postpone(self, root: str, before: CustomerState, stored: Stored[CustomerState] | None, now: datetime) -> int:
+        """Look at a rebuild some minutes later: what it made is silent, and what else the stream has yet to tell of the
+        customer must not be. It stays unnoted until then, whatever is told meanwhile."""
+        soon = now + OUTBOX_RETRY
+        if before.flips_at is None or before.flips_at > soon:
+            before = replace(before.copied(), flips_at=soon)
+        self._store.put_state(root, before, expected=stored.version if stored else 0, owner=self._ids.new())
+        return 1
 
 
 def _task_of(node: str, tasks: dict[str, _Task], nearby: Neighbourhood) -> _Task:
@@ -310,13 +328,13 @@ def _start(facts: Sequence[Fact], now: datetime) -> datetime:
 
 
 def _rebuilt(
-    members: frozenset[str], changes: Sequence[FragmentChange], heads: dict[str, Head], state: CustomerState
+    task: _Task, changes: Sequence[FragmentChange], heads: dict[str, Head], state: CustomerState
 ) -> dict[str, int]:
     """Parts whose last write was a rebuild that no evaluation has taken in, with their versions: those of `changes`,
     and those that the stream has yet to tell of but whose values are looked at all the same."""
     found = {_part(change): change.version for change in changes if change.rebuilt}
-    told = {_part(change) for change in changes}
-    for node in members:
+    told = {_part(change) for change in (*changes, *task.later)}
+    for node in task.members:
         head = heads[node]
         for kind, stored in ((_PROFILE, head.profile), (_ORDERS, head.orders)):
             if stored is None or not stored.rebuilt:
@@ -325,6 +343,18 @@ def _rebuilt(
             if part not in told and stored.version > state.evaluated.get(part, 0):
                 found[part] = stored.version
     return found
+
+
+def _is_untold(task: _Task, changes: Sequence[FragmentChange], heads: dict[str, Head], state: CustomerState) -> bool:
+    """Whether the stream may have yet to tell what the fold wrote to another part. (An evaluation that found nothing to
+    write did not note what it had seen: then this says yes for nothing.)"""
+    told = {_part(change) for change in (*changes, *task.later)}
+    return any(
+        stored is not None and not stored.rebuilt and stored.version > state.evaluated.get(f"{node}:{kind}", 0)
+        for node in task.members
+        for kind, stored in ((_PROFILE, heads[node].profile), (_ORDERS, heads[node].orders))
+        if f"{node}:{kind}" not in told
+    )
 
 
 def _before(task: _Task, changes: Sequence[FragmentChange], heads: dict[str, Head]) -> list[Fragment]:
@@ -351,8 +381,12 @@ def _is_behind(changes: Sequence[FragmentChange], heads: dict[str, Head]) -> boo
 def _fragments(
     task: _Task, parts: dict[tuple[str, bool], Profile | OrderBook], heads: dict[str, Head]
 ) -> list[Fragment]:
-    """`parts` where there is one for a node's profile (False) or orders (True), else what is stored."""
-    fragments = []
+    """`parts` where there is one for a node's profile (False) or orders (True), else what is stored: as it was before
+    the first change that is to come in a later run."""
+    parts, fragments = dict(parts), []
+    for change in task.later:
+        if change.before is not None:
+            parts.setdefault((change.node, _is_orders(change)), change.before)
     for node in sorted(task.members):
         profile, orders = parts.get((node, False)), parts.get((node, True))
         head = heads[node]
