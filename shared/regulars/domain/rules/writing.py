@@ -9,7 +9,8 @@ names and fields are constants of the module, called c0, c1, ....
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import singledispatch
+from functools import lru_cache, singledispatch
+from types import CodeType
 from typing import Any, Protocol
 
 from regulars.domain.rules.compiling import FAILS, HOLDS, Compiled, Setting
@@ -52,9 +53,15 @@ class Module:
 
     def made(self, name: str) -> Any:
         """The function of that name, once everything that it calls is written."""
-        exec(compile("\n".join(self._text), "<rules>", "exec"), self.names)  # noqa: S102 - our own text, see above
+        exec(_code("\n".join(self._text)), self.names)  # noqa: S102 - our own text, see above
         self._text.clear()
         return self.names[name]
+
+
+@lru_cache(maxsize=256)
+def _code(text: str) -> CodeType:
+    """Rules that differ in their constants only have one text."""
+    return compile(text, "<rules>", "exec")
 
 
 Writer = Callable[[Module, Sink], Lines]
