@@ -16,6 +16,7 @@ from regulars.domain.orders import MAX_ORDERS, OrderBook, OrderEntry, later
 from regulars.domain.plan import FeaturePlan
 from regulars.domain.profile import MAX_SEEN, SEEN_DAYS, Counter, Profile, fold
 from regulars.domain.statements import ConsentRecord
+from regulars.domain.tallies import trimmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ def remembering(profile: Profile, ids: Iterable[str]) -> Profile:
 def is_same(stored: Profile, made: Profile, plan: FeaturePlan) -> bool:
     """Whether a stored profile says what the log says.
 
-    What the plan does not ask for may differ: counters and days that no rule looks at any more, which the fold leaves
-    as they are. A stored profile may remember more ids, but none less.
+    What the plan does not ask for may differ: counters, tallies and days that no rule looks at any more, which the fold
+    leaves as they are. A stored profile may remember more ids, but none less.
     """
     missing = made.seen_ids() - stored.seen_ids()
     return not missing and _value(stored, plan) == _value(made, plan)
@@ -102,7 +103,7 @@ def is_same(stored: Profile, made: Profile, plan: FeaturePlan) -> bool:
 def _value(profile: Profile, plan: FeaturePlan) -> Profile:
     asked = plan.parts()
     counters = {name: _asked_for(counter, asked[name]) for name, counter in profile.counters.items() if name in asked}
-    tallies = {key: tally for key, tally in profile.tallies.items() if key in asked}
+    tallies = {key: trimmed(tally, asked[key]) for key, tally in profile.tallies.items() if key in asked}
     return replace(profile, counters=counters, tallies=tallies, seen={})
 
 

@@ -144,13 +144,14 @@ def _newest(days: dict[int, Any], keep: int) -> dict[int, Any]:
 
 @value(frozen=True, slots=True)
 class Instants:
-    """When something happened (epoch milliseconds), and what was the same in it; ascending, each once."""
+    """When something happened (epoch milliseconds), and what was the same in it; ascending. What happened twice at one
+    instant is there twice."""
 
     at: tuple[tuple[int, str], ...] = ()
 
     def merged(self, other: Instants, keep: int) -> Instants:  # noqa: ARG002 - how many are kept does not depend on days
         """Of both, the newest MAX_INSTANTS."""
-        return Instants(tuple(sorted({*self.at, *other.at})[-MAX_INSTANTS:]))
+        return Instants(tuple(sorted((*self.at, *other.at))[-MAX_INSTANTS:]))
 
 
 Tally = Totals | Values | Told | DailyTold | DailyValues | Instants
@@ -177,6 +178,17 @@ def merged_tally(one: Tally | None, other: Tally, keep: int) -> Tally:
     merge: Any = other.merged
     result: Tally = other if one is None else merge(one, keep)
     return result
+
+
+def trimmed(tally: Tally, keep: int) -> Tally:
+    """The tally with no more days than `keep` before its newest, which the fold would have kept of the same events."""
+    if isinstance(tally, Totals):
+        return Totals(tally.ever, _newest(dict(tally.days), keep) if keep and tally.days else {})
+    if isinstance(tally, DailyTold):
+        return DailyTold(_newest(dict(tally.days), keep))
+    if isinstance(tally, DailyValues):
+        return DailyValues(_newest(dict(tally.days), keep))
+    return tally
 
 
 def tally_to_doc(tally: Tally) -> list[Any]:
