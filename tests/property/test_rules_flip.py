@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from fractions import Fraction
-from itertools import pairwise
+from itertools import combinations, pairwise, product
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -159,22 +159,26 @@ class Plainly:
     def _ways(self, rule: Data) -> list[bool]:
         """For each way through all steps whether it counts now; of ways to one last step only the shortest may."""
         same = rule.get("same")
-        steps = [self._instants(step, same) for step in rule["sequence"]]
-        ways = [(at, at, value) for at, value in steps[0]]
-        for step in steps[1:]:
-            ways = [
-                (began, at, value)
-                for began, ended, value in ways
-                for at, other in step
-                if other == value and at >= ended
-            ]
-        return [self._counts(rule, began, ended, value) for began, ended, value in ways]
+        steps = [[(what, step) for what in self._stepping(step, same)] for step in rule["sequence"]]
+        return [
+            self._counts(rule, way[0][0].at, way[-1][0].at, self._value(way[0][0], same))
+            for way in product(*steps)
+            if all(
+                one[0].at <= other[0].at and self._value(one[0], same) == self._value(other[0], same)
+                for one, other in pairwise(way)
+            )
+            and all(_is_another(*one, *other) for one, other in combinations(way, 2))
+        ]
+
+    def _stepping(self, step: Data, same: str | None) -> list[Any]:
+        return [what for what in self._matching(step["event"], step) if same is None or same in what.properties]
+
+    @staticmethod
+    def _value(what: Any, same: str | None) -> Any:
+        return None if same is None else what.properties[same]
 
     def _instants(self, step: Data, same: str | None) -> list[tuple[datetime, Any]]:
-        found = self._matching(step["event"], step)
-        if same is None:
-            return [(what.at, None) for what in found]
-        return [(what.at, what.properties[same]) for what in found if same in what.properties]
+        return [(what.at, self._value(what, same)) for what in self._stepping(step, same)]
 
     def _counts(self, rule: Data, began: datetime, ended: datetime, value: Any) -> bool:
         if ended > self.now or ("span" in rule and ended - began > span_of(rule["span"])):
@@ -186,6 +190,15 @@ class Plainly:
         over = ended + span_of(rule["without"]["within"])
         spoiling = self._instants(rule["without"], rule.get("same"))
         return self.now >= over and not any(ended < at <= over and other == value for at, other in spoiling)
+
+
+def _is_another(what: Any, step: Data, further: Any, later_step: Data) -> bool:
+    """What does two steps of a sequence is not one event; where they ask for one event differently, the one for the
+    later step is later."""
+    if step["event"] != later_step["event"]:
+        return True
+    alike = step.get("where") == later_step.get("where")
+    return what is not further if alike else bool(what.at < further.at)
 
 
 def _categories(bought: Bought) -> list[str]:

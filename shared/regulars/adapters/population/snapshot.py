@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from regulars.domain.program import CompiledProgram
     from regulars.domain.rules.view import View
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 ROWS_IN_MEMORY = 20_000
 """Rows of a row group."""
 _VIEWS_IN_MEMORY = 1_000
@@ -49,7 +49,7 @@ _ARROW = {
     Type.NUMBERS: pa.list_(pa.float64()),
     Type.FLAGS: pa.list_(pa.bool_()),
     Type.LARGES: pa.list_(_LARGE),
-    Type.STEPS: pa.list_(pa.struct([("instant", pa.int64()), ("same", pa.string())])),
+    Type.STEPS: pa.list_(pa.struct([("instant", pa.int64()), ("same", pa.string()), ("place", pa.int64())])),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Many
 from datetime import datetime
@@ -50,9 +50,25 @@ def _times_of(step: Step, same: str | None, view: View) -> Mapping[str, Times]:
     return found
 
 
+def apart(rule: Sequence) -> list[tuple[int, bool] | None]:
+    """For each step the next one of the same event, which another event must do, and whether both ask alike: then
+    it is another one of the same list. Else the lists do not tell which events they share, and it must be earlier."""
+    asked = [_asked(step, rule.same) for step in rule.sequence]
+    found: list[tuple[int, bool] | None] = []
+    for number, (event, key) in enumerate(asked):
+        other = next((after for after in range(number + 1, len(asked)) if asked[after][0] == event), None)
+        found.append(None if other is None else (other, asked[other][1] == key))
+    return found
+
+
+def _asked(step: Step, same: str | None) -> tuple[str, str | None]:
+    return step.event, mark_of(step.where) if step.event == ORDERS else feature_of_step(step, same).key
+
+
 def _through(rule: Sequence, steps: Many[Times], spoiling: Times) -> Iterator[Reign]:
-    for last in steps[-1]:
-        first = _latest_start(steps[:-1], last)
+    others = apart(rule)
+    for place, last in enumerate(steps[-1]):
+        first = _latest_start(steps, others, place)
         if first is None or (rule.span is not None and last - first > rule.span):
             continue
         ends = FOREVER if rule.within is None else later(last, rule.within)
@@ -65,11 +81,16 @@ def _through(rule: Sequence, steps: Many[Times], spoiling: Times) -> Iterator[Re
             yield over, ends
 
 
-def _latest_start(steps: Many[Times], end: datetime) -> datetime | None:
-    """The first step of the shortest way to `end`: each step as late as it can be."""
-    for times in reversed(steps):
-        place = bisect_right(times, end)
-        if not place:
+def _latest_start(steps: Many[Times], others: Many[tuple[int, bool] | None], place: int) -> datetime | None:
+    """The first step of the shortest way to the last step's event at `place`: each step as late as it can be."""
+    places = [place] * len(steps)
+    for number in reversed(range(len(steps) - 1)):
+        times, other = steps[number], others[number]
+        reach = bisect_right(times, steps[number + 1][places[number + 1]])
+        if other is not None:
+            step, alike = other
+            reach = min(reach, places[step] if alike else bisect_left(times, steps[step][places[step]]))
+        if not reach:
             return None
-        end = times[place - 1]
-    return end
+        places[number] = reach - 1
+    return steps[0][places[0]]

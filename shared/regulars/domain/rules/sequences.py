@@ -27,7 +27,8 @@ class Without(Step):
 
 
 class Sequence(Node):
-    """The steps in this order, the last at most `span` after the first; two may be of the same instant.
+    """The steps in this order, the last at most `span` after the first; two may be of the same instant. No event does
+    two steps: what is asked for again must have happened again, and earlier where the two ask differently.
 
     `within`: the last step was so long ago at most. `same`: a property that has one value in all steps, such as
     product_id. `without`: holds from the end of its time on, unless that followed. Of each step the newest

@@ -52,7 +52,7 @@ class Type(StrEnum):
     NUMBERS = "DOUBLE[]"
     FLAGS = "BOOLEAN[]"
     LARGES = "DECIMAL(38, 0)[]"
-    STEPS = "STRUCT(instant BIGINT, same VARCHAR)[]"
+    STEPS = "STRUCT(instant BIGINT, same VARCHAR, place BIGINT)[]"
 
 
 class Row:
@@ -218,6 +218,7 @@ _ORDER_PARTS: Mapping[str, tuple[Type, Callable[[Sequence[OrderRow]], list[Any]]
     "day": (Type.WHOLES, lambda rows: [day_number(row.at) for row in rows]),
     "channel": (Type.TEXTS, lambda rows: [row.channel for row in rows]),
     "category": (Type.TEXTS, lambda rows: [name for row in rows for name in row.categories]),
+    "steps": (Type.STEPS, lambda rows: _places((to_millis(row.at), "") for row in rows)),
     "category at": (Type.WHOLES, lambda rows: [to_millis(row.at) for row in rows for _ in row.categories]),
 }
 
@@ -332,7 +333,7 @@ def _daily_part(key: str, part: str, row: Row) -> list[int]:
 def _(rule: Steps) -> Iterator[Column]:
     for step in rule.every_step():
         if step.event == ORDER_STEP:
-            yield _order_series(mark_of(step.where), "at")
+            yield _order_series(mark_of(step.where), "steps")
             continue
         key = feature_of_step(step, rule.same).key
         yield Column(f"{of_events(key)}:steps", Type.STEPS, partial(_steps, key))
@@ -340,7 +341,11 @@ def _(rule: Steps) -> Iterator[Column]:
 
 def _steps(key: str, row: Row) -> list[dict[str, Any]]:
     tally = row.view.tally(key)
-    return [{"instant": at, "same": same} for at, same in tally.at] if isinstance(tally, Instants) else []
+    return _places(tally.at) if isinstance(tally, Instants) else []
+
+
+def _places(steps: Iterable[tuple[int, str]]) -> list[dict[str, Any]]:
+    return [{"instant": at, "same": same, "place": place} for place, (at, same) in enumerate(steps)]
 
 
 def layout(rules: Iterable[object]) -> dict[str, Column]:
