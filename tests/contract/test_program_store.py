@@ -90,7 +90,8 @@ def test_what_is_published_is_in_force_at_once_for_the_publisher(store: ProgramS
 def test_all_that_is_published_is_read_by_others(another: Callable[[], S3ProgramStore]) -> None:
     told = ProgramParameters(
         3, NOON, {"big": 1}, "p", "a", {"Product Viewed": 7},
-        files="f", filled_at=NOON, rules="abcdef", rules_before="",
+        files="f", filled_at=NOON, rules="abcdef", rules_before="", computed_by={"much": "abcdef"},
+        since={"abcdef": NOON}, deployed="d",
     )  # fmt: skip
     another().publish(told)
     assert another().current().parameters == told
@@ -154,6 +155,15 @@ def test_a_bucket_that_is_not_there_is_an_error_not_a_default(lake: Any, folder:
         ("segments: [\n", "program.yaml line 2: "),
         ("segments: !!python/object:os.system {}\n", "program.yaml line 1: could not determine a constructor"),
         ("limit: .inf\n", "program.yaml line 1: not a decimal number"),
+        ("currency: EUR\nname: 2026-13-01\n", "program.yaml line 2: 2026-13-01 is no date; put it in quotes if"),
+        ("country: NO\n", "program.yaml line 1: NO could be a text or false: put it in quotes, or write false"),
+        ("answer: yes\n", "program.yaml line 1: yes could be a text or true: put it in quotes, or write true"),
+        ("code: 01067\n", "program.yaml line 1: 01067 is no plain number: put it in quotes if it is a text"),
+        ("at: 12:30\n", "program.yaml line 1: 12:30 is no plain number: put it in quotes if it is a text"),
+        (
+            "price: {at_least: 500,00}\n",
+            "program.yaml line 1: 00 is no plain number: put it in quotes if it is a text; amounts",
+        ),
         ("- 1\n", "program.yaml: must be a mapping with sections"),
         ("", "program.yaml: must be a mapping with sections"),
     ],

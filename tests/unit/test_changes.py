@@ -15,7 +15,7 @@ from regulars.adapters.memory.program import MemoryProgramStore
 from regulars.adapters.memory.queue import MemoryQueue
 from regulars.adapters.memory.system import CountedIds
 from regulars.adapters.spill import MemorySpill
-from regulars.application.changes import ChangesReport, FollowChanges
+from regulars.application.changes import ChangesReport, FollowChanges, deployed
 from regulars.application.publishing import SETTLED
 from regulars.application.rebuild import Rebuild, Slice
 from regulars.application.reconcile import Reconcile
@@ -37,6 +37,7 @@ FILES: dict[str, Any] = {
 }
 BIG = {"rule": {"sum": "orders.revenue", "at_least": 100}}
 SHOES = {"rule": {"count": "Product Viewed", "where": {"category": "Shoes"}, "at_least": 1}}
+LATER = {"name": "later", "rule": {"since": "orders.last_at", "at_least": "2h"}}
 MINUTE = timedelta(minutes=1)
 
 
@@ -332,3 +333,40 @@ def test_what_nobody_can_read_comes_again_and_holds_up_nobody(body: str) -> None
     shop.changes.send([replace(message, body=body), message])
     report = shop.follow()
     assert (report.failed, report.moved) == (frozenset({"0"}), 1)
+
+
+def with_files(shop: Shop, *segments: dict[str, Any]) -> None:
+    """Other files are deployed, and the word of it comes."""
+    files = {"p.yaml": {**FILES["p.yaml"], "segments": [*FILES["p.yaml"]["segments"], *segments]}}
+    program = load_program(files, shop.programs.current().parameters)
+    shop.programs = shop.update._programs = shop.evaluate._programs = MemoryProgramStore(program, files, shop.put)
+    assert deployed(programs=shop.programs, changes=shop.changes, clock=shop.clock)
+
+
+def test_deployed_files_act_as_definitions_do() -> None:
+    shop = Shop()
+    with_files(shop, {"name": "big", **BIG})
+    report = shop.follow()
+    assert (report.looked_at, report.moved) == (3, 1)
+    assert shop.segments() == {"bought", "big"}
+    parameters = shop.programs.current().parameters
+    assert parameters.announced == shop.programs.current().version
+    with_files(shop, {"name": "big", **BIG}, {"name": "shoes", **SHOES})
+    assert shop.follow().rebuilt == 1
+    assert shop.follow().looked_at == 3
+    assert shop.segments("cat") == {"shoes"}
+
+
+def test_whose_time_comes_between_a_definition_and_the_look_is_written_to() -> None:
+    """`ann` ordered an hour ago; the definition is put two minutes before she is in it."""
+    shop = Shop()
+    shop.send(*shop.sign_up())
+    files = {"p.yaml": {**FILES["p.yaml"], "segments": [*FILES["p.yaml"]["segments"], LATER]}}
+    files["p.yaml"]["campaigns"] = [{**FILES["p.yaml"]["campaigns"][0], "name": "later", "segment": "later"}]
+    shop.clock.instant = shop.customer().orders()[-1][0] + timedelta(hours=2) - 2 * MINUTE
+    program = load_program(files, shop.programs.current().parameters)
+    shop.programs = shop.update._programs = shop.evaluate._programs = MemoryProgramStore(program, files, shop.put)
+    assert deployed(programs=shop.programs, changes=shop.changes, clock=shop.clock)
+    shop.follow()
+    assert shop.state().memberships["later"].trigger == "due"
+    assert shop.sent() == ["later"]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from regulars.adapters.fitting_scores import fit_people
+from regulars.adapters.memory.queue import MemoryQueue
+from regulars.application.changes import deployed
 from regulars.application.publishing import SETTLED
 from regulars.application.refresh import RefreshReport, announce, refresh
 from regulars.domain.engine import NEW_RULES
+from regulars.domain.errors import TransientError
 from regulars.domain.events import EventType
 from regulars.domain.loading import load_program
 from tests.world import World
@@ -43,6 +46,10 @@ class Shop(World):
         self.settle()
         self.advance(self.clock.now() + DAY)
         return report
+
+    def noticed(self) -> bool:
+        """The function that hears of deployments does."""
+        return deployed(programs=self.programs, changes=MemoryQueue(), clock=self.clock)
 
     def keeps_everything(self) -> None:
         """Profiles keep all that the rules in force look at."""
@@ -240,3 +247,73 @@ def test_a_parameter_keeps_its_value_while_what_it_is_made_of_is_not_kept() -> N
     shop.keeps_everything()
     shop.night()
     assert shop.programs.current().values == {"usual": 1}
+
+
+def gone(at_least: str) -> dict[str, Any]:
+    return {"name": "gone", "rule": {"since": "orders.last_at", "at_least": at_least}}
+
+
+def ordered_at(shop: Shop) -> datetime:
+    return shop.customer("u0").orders()[-1][0]
+
+
+def buyer_of_old() -> Shop:
+    """`u0` ordered twenty-four days and twenty hours ago, and has been brought up for nothing since."""
+    shop = spenders(5000)
+    shop.deploy(gone("30d"), told="gone")
+    shop.night()
+    shop.advance(ordered_at(shop) + timedelta(days=24, hours=20))
+    return shop
+
+
+def test_whose_time_comes_after_new_rules_came_into_force_is_written_to() -> None:
+    """Nobody looks at `u0` between the deployment and the night, when their twenty-five days are over."""
+    shop = buyer_of_old()
+    shop.deploy(gone("25d"), told="gone")
+    assert shop.noticed()
+    shop.advance(shop.clock.now() + timedelta(hours=12))
+    assert shop.night().changed == 1
+    entered = shop.state("u0").memberships["gone"]
+    assert (entered.trigger, entered.since) == ("due", ordered_at(shop) + 25 * DAY)
+    assert shop.sent() == ["hello"]
+
+
+def test_whose_time_had_come_before_new_rules_came_into_force_hears_nothing() -> None:
+    shop = buyer_of_old()
+    shop.deploy(gone("24d"), told="gone")
+    assert shop.noticed()
+    shop.advance(shop.clock.now() + timedelta(hours=12))
+    assert shop.night().changed == 1
+    assert shop.state("u0").memberships["gone"].trigger == NEW_RULES
+    shop.advance(shop.clock.now() + 30 * DAY)
+    assert not shop.sent()
+
+
+def test_of_rules_that_were_noticed_late_the_past_ends_when_they_were() -> None:
+    """No word of the deployment came: the night notices it, and what comes due from then on is news."""
+    shop = buyer_of_old()
+    shop.deploy(gone("25d"), told="gone")
+    shop.clock.instant += timedelta(hours=3, minutes=58)
+    shop.night()
+    assert shop.state("u0").memberships["gone"].trigger == "due"
+    assert shop.sent() == ["hello"]
+
+
+def test_a_deployment_is_told_once_and_before_it_is_noted() -> None:
+    shop = buyer_of_old()
+    assert shop.noticed()
+    shop.deploy(gone("25d"), told="gone")
+    changes = MemoryQueue()
+    assert deployed(programs=shop.programs, changes=changes, clock=shop.clock)
+    assert not deployed(programs=shop.programs, changes=changes, clock=shop.clock)
+    (message,) = changes.receive()
+    assert message.delay_seconds > SETTLED.total_seconds()
+
+    class Full(MemoryQueue):
+        def send(self, messages: Any) -> None:  # noqa: ARG002 - the port's
+            raise TransientError("the queue takes nothing")
+
+    shop.deploy(gone("26d"), told="gone")
+    with pytest.raises(TransientError):
+        deployed(programs=shop.programs, changes=Full(), clock=shop.clock)
+    assert deployed(programs=shop.programs, changes=changes, clock=shop.clock)

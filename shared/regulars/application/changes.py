@@ -1,4 +1,4 @@
-"""Following changes: a definition that was put, or taken out, acts on everybody within minutes.
+"""Following changes: definitions that were put or taken out, and files that were deployed, act on everybody in minutes.
 
 Each change is told by a message that is heard when its program is in force everywhere. Then profiles are filled with
 what it newly looks at, should it wait for that; and once this is in force, too, everybody is looked through, and whom
@@ -11,17 +11,19 @@ already: several changes in a row cost one look. What is lost, or does not fit i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from regulars.application.publishing import SETTLED, forget_beyond, settled_at
+from regulars.application.publishing import SETTLED, amended, forget_beyond, noted, settled_at
 from regulars.application.rebuild import EVERYBODY, Doing
 from regulars.application.refresh import look_through
 from regulars.application.segments.definitions import change_message, changed_at_of
 
 if TYPE_CHECKING:
     from regulars.application.rebuild import Rebuild
+    from regulars.domain.definitions import InForce
+    from regulars.domain.parameters import ProgramParameters
     from regulars.ports import Clock, CustomerStore, DeadLetterQueue, ProgramStore, Queue
 
 LEFT_TO_THE_FOLD = timedelta(days=1)
@@ -41,6 +43,25 @@ class ChangesReport:
     rebuilt: int = 0
     waiting: bool = False
     left_out: tuple[str, ...] = ()
+
+
+def deployed(*, programs: ProgramStore, changes: Queue, clock: Clock) -> bool:
+    """A deployment has come to its end: whether it brought other files, whose rules are in force from now on.
+
+    Told before it is noted, so what dies in between is told again. Safe to run twice.
+    """
+    now, force = clock.now(), programs.in_force()
+
+    def noticed(known: ProgramParameters) -> ProgramParameters | None:
+        if known.deployed == force.files:
+            return None
+        return replace(noted(known, force.program, now), deployed=force.files)
+
+    if noticed(force.program.parameters) is None:
+        return False
+    changes.send([change_message(now)])
+    amended(programs, noticed)
+    return True
 
 
 class FollowChanges:
@@ -88,6 +109,7 @@ class FollowChanges:
         if settled is not None and settled > now:  # a refresh has just come between
             self._changes.send([change_message(changed_at, settled - now)])
             return ChangesReport(failed)
+        force = self._noted(force, changed_at)
         forget_beyond(program.plan, self._programs)  # again: a rebuild under the plan before may have come between
         rebuilt = 0
         if program.waits:
@@ -100,6 +122,16 @@ class FollowChanges:
             # Of a new store nobody knows what profiles keep, so nothing waits, and all is filled as soon as it can be.
             rebuilt = self._filled(now, until)
         return ChangesReport(failed, looked.customers, looked.changed, rebuilt, bool(program.waits), looked.left_out)
+
+    def _noted(self, force: InForce, at: datetime) -> InForce:
+        """What is in force, with since when the rules are of which nobody said it."""
+
+        def since(known: ProgramParameters) -> ProgramParameters | None:
+            told = noted(known, force.program, at)
+            return None if told == known else told
+
+        told = amended(self._programs, since)
+        return force if told is None else replace(force, program=force.program.with_parameters(told))
 
     def _filled(self, now: datetime, until: datetime | None) -> int:
         """Fill profiles with what the rules newly look at; how many nodes were written."""

@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from regulars.domain.errors import TransientError
+from regulars.domain.marks import marks_of
 from regulars.domain.plan import still_kept
 
 if TYPE_CHECKING:
     from regulars.domain.parameters import ProgramParameters
     from regulars.domain.plan import FeaturePlan
+    from regulars.domain.program import Program
     from regulars.ports import ProgramStore
 
 SETTLED = timedelta(minutes=5)
@@ -30,6 +32,13 @@ def forget_beyond(plan: FeaturePlan, programs: ProgramStore) -> None:
         return None if left == known.parts else replace(known, parts=left)
 
     amended(programs, forgotten)
+
+
+def noted(parameters: ProgramParameters, program: Program, at: datetime) -> ProgramParameters:
+    """The parameters, saying of the rules that they make of a program since when these are in force: `at` for those of
+    which nobody said it before."""
+    marks = marks_of(replace(program, parameters=parameters)).values()
+    return replace(parameters, since={mark: parameters.since.get(mark, at) for mark in sorted(marks)})
 
 
 def settled_at(parameters: ProgramParameters) -> datetime | None:

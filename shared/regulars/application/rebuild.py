@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 from zlib import crc32
 
 from regulars.application.catalogue import behind, keep_products
-from regulars.application.publishing import amended
+from regulars.application.publishing import amended, noted
 from regulars.application.rebuild_log import (
     LoggedFact,
     LogReader,
@@ -175,7 +175,8 @@ class Rebuild:
             if program.plan != plan or known.parts == plan.parts():
                 return None
             filled_at = self._clock.now() if program.waits else known.filled_at
-            return replace(known, parts=plan.parts(), filled_at=filled_at)
+            filled = replace(known, parts=plan.parts(), filled_at=filled_at)
+            return noted(filled, program, self._clock.now())
 
         amended(self._programs, kept)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from regulars.application.publishing import SETTLED, amended, forget_beyond, settled_at
+from regulars.application.publishing import SETTLED, amended, forget_beyond, noted, settled_at
 from regulars.application.segments.population import each
 from regulars.domain.customer_scores import seen_days
 from regulars.domain.parameters import parameter_value
@@ -82,7 +82,7 @@ def refresh(*, store: CustomerStore, programs: ProgramStore, fit: Fit, clock: Cl
             return None  # another refresh was quicker
         fresh = replace(known, version=known.version + 1, computed_at=now, values=values, scores=scores)
         fresh = replace(fresh, files=force.files, computed_by=marks)
-        return replace(fresh, program=program.with_parameters(fresh).version)
+        return replace(noted(fresh, program, now), program=program.with_parameters(fresh).version)
 
     published = amended(programs, computed)
     forget_beyond(program.plan, programs)
@@ -109,7 +109,7 @@ def look_through(
     """Bring up whomever the program moves, unless that was done. It must be in force everywhere.
 
     That it is done is said last, so a run that dies on the way is finished by the next one; and only under files that
-    a refresh has seen: others may not have been deployed everywhere yet, so the next night looks once more. Who cannot
+    are known to be deployed everywhere, or that a refresh has seen: else the next night looks once more. Who cannot
     be computed is left out.
     """
     program, current = force.program, force.program.parameters
@@ -130,7 +130,8 @@ def look_through(
     ]
     for start in range(0, len(messages), _SEND_AT_ONCE):
         due.send(messages[start : start + _SEND_AT_ONCE])
-    done = amended(programs, lambda known: _announced(known, force)) if current.files == force.files else None
+    is_deployed = force.files in (current.files, current.deployed)
+    done = amended(programs, lambda known: _announced(known, force)) if is_deployed else None
     return RefreshReport(looked_at, done.version if done else current.version, len(affected), tuple(left_out))
 
 

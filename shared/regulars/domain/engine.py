@@ -168,7 +168,8 @@ class _Run:
         state.flips_at = min([instant for instant in flips if instant is not None], default=None)
 
     def adopt(self, now: datetime, whole: str | None) -> None:
-        """Take in the segments whose rules are new to this customer, silently; everything else is decided as ever.
+        """Take in the segments whose rules are new to this customer: silently what they said when they came into force.
+        What they say since, and everything else, is decided as ever.
 
         Somebody who was here before and of whom no rule said anything has no state that says which rules they were.
         """
@@ -178,14 +179,29 @@ class _Run:
             was_here = customer.profile.first_seen is not None or bool(customer.book.entries)
             known = program.told_rules if was_here and whole is None else None
         new = program.new_to(known) if known is not None else frozenset()
-        if new:
-            customer = self.folded()
-            customer.now = now
-            verdict = program.evaluate(customer, now)
-            if BANDS in new and verdict.churn_band != state.churn_band:
-                self.move_band(verdict.churn_band, now, NEW_RULES)
-            self.move(frozenset(state.memberships.keys() - new) | (verdict.memberships & new), now, NEW_RULES)
+        since: dict[datetime, set[str]] = {}
+        for name in new:
+            since.setdefault(self._new_at(name, now), set()).add(name)
+        for at, names in sorted(since.items()):
+            self._adopt_as_of(at, names, until=now)
         state.known_rules = program.known_rules
+
+    def _new_at(self, name: str, now: datetime) -> datetime:
+        """As of when new rules are taken in: not before what the customer did last, which may be what they look at."""
+        since, seen = self.program.in_force_since(name), self.customer.profile.last_seen
+        if since is None:
+            return now
+        return min(now, self.clock(since if seen is None else max(since, seen)))
+
+    def _adopt_as_of(self, at: datetime, new: set[str], *, until: datetime) -> None:
+        state, customer = self.state, self.folded()
+        customer.now = at
+        verdict = self.program.evaluate(customer, at)
+        if BANDS in new and verdict.churn_band != state.churn_band:
+            self.move_band(verdict.churn_band, at, NEW_RULES)
+        self.move(frozenset(state.memberships.keys() - new) | (verdict.memberships & new), at, NEW_RULES)
+        if at < until and verdict.next_flip is not None:
+            state.flips_at = min(verdict.next_flip, state.flips_at or verdict.next_flip)
 
     def move_band(self, band: str | None, now: datetime, trigger: str) -> None:
         """Another churn band, told to the log."""

@@ -29,7 +29,8 @@ class ProgramParameters:
     fitted. `files`: the hash of the program's files that they were computed under. `filled_at`: when segments that had
     waited for `parts` last began to decide. `rules`: the marks of the segments (CompiledProgram.known_rules) by which
     everybody was last looked through, `rules_before` the time before that. `computed_by`: the marks of the definitions
-    (Program.own_marks) that values were computed by, by parameter name.
+    (Program.own_marks) that values were computed by, by parameter name. `since`: when the rules of a mark came into
+    force, as far as somebody noted it. `deployed`: the hash of the files that a deployment last brought.
     """
 
     version: int = 0
@@ -44,6 +45,8 @@ class ProgramParameters:
     rules: str | None = None
     rules_before: str | None = None
     computed_by: Mapping[str, str] = field(default_factory=dict)
+    since: Mapping[str, datetime] = field(default_factory=dict)
+    deployed: str | None = None
 
     @property
     def known_rules(self) -> str | None:
@@ -62,7 +65,7 @@ def parameters_to_doc(parameters: ProgramParameters) -> dict[str, Any]:
     computed = None if parameters.computed_at is None else to_millis(parameters.computed_at)
     values = dict(sorted(parameters.values.items()))
     doc: dict[str, Any] = {"version": parameters.version, "computed_at": computed, "values": values}
-    for name in ("program", "announced", "files", "rules", "rules_before"):
+    for name in ("program", "announced", "files", "rules", "rules_before", "deployed"):
         if (version := getattr(parameters, name)) is not None:
             doc[name] = version
     if parameters.filled_at is not None:
@@ -71,6 +74,8 @@ def parameters_to_doc(parameters: ProgramParameters) -> dict[str, Any]:
         doc["parts"] = dict(sorted(parameters.parts.items()))
     if parameters.computed_by:
         doc["computed_by"] = dict(sorted(parameters.computed_by.items()))
+    if parameters.since:
+        doc["since"] = {mark: to_millis(at) for mark, at in sorted(parameters.since.items())}
     if parameters.scores is not None:
         doc["scores"] = parameters.scores.to_doc()
     return doc
@@ -92,6 +97,8 @@ def parameters_from_doc(doc: Mapping[str, Any]) -> ProgramParameters:
         doc.get("rules"),
         doc.get("rules_before"),
         dict(doc.get("computed_by", {})),
+        {mark: from_millis(at) for mark, at in doc.get("since", {}).items()},
+        doc.get("deployed"),
     )
 
 

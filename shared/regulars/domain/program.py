@@ -267,6 +267,10 @@ class CompiledProgram:
         marks = parted(known)
         return frozenset(name for name, mark in self._marks.items() if mark not in marks)
 
+    def in_force_since(self, name: str) -> datetime | None:
+        """When the rules of a segment (of marks.BANDS: of the churn bands) came into force; None where nobody noted."""
+        return self.program.parameters.since.get(self._marks[name])
+
     def concerns(self, fact: Fact) -> bool:
         """Whether a fact can change a band, a membership or their next flip. False: it only needs to be folded."""
         return self._concern(fact)
