@@ -20,6 +20,7 @@ from regulars.application.segments.population import each
 from regulars.domain.customer_scores import seen_days
 from regulars.domain.parameters import parameter_value
 from regulars.domain.people import is_moved
+from regulars.domain.scores.seen import chosen
 from regulars.ports import QueueMessage
 
 if TYPE_CHECKING:
@@ -55,19 +56,20 @@ def refresh(*, store: CustomerStore, programs: ProgramStore, fit: Fit, clock: Cl
     now = clock.now()
     force = programs.in_force()
     program, current = force.program, force.program.parameters
+    events = chosen(current.scores, program.plan, current.parts)
     measures: list[dict[str, int]] = []
     left_out: list[str] = []
 
     def asked(person: Person) -> tuple[History, dict[str, int]]:
         customer = person.customer
-        return (customer.orders(), seen_days(customer)), program.compiled.measures(customer, now)
+        return (customer.orders(), seen_days(customer, events)), program.compiled.measures(customer, now)
 
     def people() -> Iterator[History]:
         for history, measured in each(asked, store, program.compiled, now, left_out=left_out):
             measures.append(measured)
             yield history
 
-    scores = fit(people(), now).model
+    scores = replace(fit(people(), now).model, seen_by=events)
     # A part of the past would give another value: what waits for the rest of it stays as it is.
     stay = program.waits.parameters
     values = {name: current.values[name] for name in sorted(stay) if name in current.values} | {
@@ -85,7 +87,7 @@ def refresh(*, store: CustomerStore, programs: ProgramStore, fit: Fit, clock: Cl
         return replace(noted(fresh, program, now), program=program.with_parameters(fresh).version)
 
     published = amended(programs, computed)
-    forget_beyond(program.plan, programs)
+    forget_beyond((program.with_parameters(published) if published else program).plan, programs)
     return RefreshReport(len(measures), published.version if published else current.version, 0, tuple(left_out))
 
 

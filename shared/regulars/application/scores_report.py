@@ -66,7 +66,7 @@ class ReportScores:
             groups.add(group)
             if len(groups) > MOST_GROUPS:
                 raise BadInputError("too_many_groups", f"{by} has more than {MOST_GROUPS} values; choose another field")
-            yield Member(group, orders, seen_days(person.customer))
+            yield Member(group, orders, seen_days(person.customer, program.seen_by))
 
 
 def _checked(by: str) -> None:

@@ -40,12 +40,13 @@ class Fragment:
 
 class Terms(NamedTuple):
     """What of a program a customer is seen by: what profiles keep, the currency, the calendar's time zone, the models
-    of the scores."""
+    of the scores, and the events by which those know when somebody was seen."""
 
     plan: FeaturePlan
     currency: str
     zone: tzinfo = UTC
     scorer: Scorer | None = None
+    seen_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ _ADDRESSES = {"email": NodeKind.EMAIL, "phone": NodeKind.PHONE}
 class Customer:
     """One customer at `now`; implements the rules' View.
 
-    Revenue in other currencies than the program's is not counted (orders are). `churn_band` is set by the engine before
+    What orders in other currencies than the program's brought is in no figure (the orders themselves count). `churn_band` is set by the engine before
     the segments are evaluated. Values that are expensive to derive are derived once, when first asked for.
     """
 
@@ -152,7 +153,7 @@ class Customer:
 
     def _scores(self) -> Scored | None:
         if self._scored is None and self.terms.scorer is not None:
-            self._scored = Scored(self.terms.scorer, self.orders(), seen_days(self))
+            self._scored = Scored(self.terms.scorer, self.orders(), seen_days(self, self.terms.seen_by))
         return self._scored
 
     def orders(self) -> Sequence[tuple[datetime, int]]:
@@ -171,11 +172,12 @@ class Customer:
 
     def order_rows(self, mark: str | None = None) -> Sequence[OrderRow]:
         """The orders that count, those with a mark if one is given, oldest first."""
-        return sorted(
+        rows = [
             OrderRow(entry.placed_at, self._net(entry), entry.channel, entry.categories)
             for entry in self.book.entries.values()
             if entry.counts and (mark is None or entry.has(mark))
-        )
+        ]
+        return sorted(rows, key=_in_order)
 
     def days(self, event_name: str) -> Mapping[int, int]:
         """How often an event happened by UTC day number, as far back as the feature plan keeps it."""
@@ -191,8 +193,8 @@ class Customer:
         """What is kept for a feature."""
         return self.profile.tallies.get(key)
 
-    def _net(self, entry: OrderEntry) -> int:
-        return entry.net_minor if entry.currency == self.terms.currency else 0
+    def _net(self, entry: OrderEntry) -> int | None:
+        return entry.net_minor if entry.currency == self.terms.currency else None
 
     # -- what the engine and the messages need besides
 
@@ -262,6 +264,10 @@ class Customer:
         if what not in ("first_at", "last_at"):
             raise KeyError(f"events.{rest}")
         return getattr(counter, what) if counter else None
+
+
+def _in_order(row: OrderRow) -> tuple[datetime, bool, int, str, tuple[str, ...]]:
+    return row.at, row.net is not None, row.net or 0, row.channel, row.categories
 
 
 def customer_of(root: str, fragments: Iterable[Fragment], terms: Terms, *, now: datetime) -> Customer:

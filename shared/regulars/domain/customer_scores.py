@@ -6,7 +6,7 @@ The models and their formulas are in `domain/scores` (docs/scores.md); here they
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from regulars.domain.rules.view import Value
     from regulars.domain.scores.scoring import Scorer
 
-LONG_KEPT = 180
 _ORDERS = "scores.predicted_number_of_orders"
 _Group = Callable[["Scorer", Buying | None, int], "Value"]
 
@@ -136,12 +135,13 @@ SCORE_FIELDS: Mapping[str, _Group] = {
 """The value by field. (Of the churn probability also the activity matters, which `Scored` knows.)"""
 
 
-def seen_days(customer: Customer) -> list[int]:
-    """UTC days on which a customer is known to have been seen: those of orders, and of events that rules count by the
-    day for half a year or more. (Whatever is kept for less was another when the models look back.)"""
+def seen_days(customer: Customer, events: Iterable[str]) -> list[int]:
+    """UTC days on which a customer is known to have been seen: those of orders, and of `events` (domain/scores/seen).
+
+    A counter keeps the days before its own latest one, so what the scores look at, the latest and the 28 up to it, is
+    the same for how long ever it is kept.
+    """
     days = {day_number(placed) for placed, _ in customer.orders()}
-    plan = customer.terms.plan
-    for name, counter in customer.profile.counters.items():
-        if plan.days_of(name) >= LONG_KEPT:
-            days.update(counter.days)
+    for name in events:
+        days.update(customer.days(name))
     return sorted(days)

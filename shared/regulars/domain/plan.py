@@ -124,8 +124,11 @@ def still_kept(kept: Mapping[str, int], plan: FeaturePlan) -> dict[str, int]:
 NO_PLAN = FeaturePlan({})
 
 
-def plan_of_rules(rules: Iterable[object]) -> FeaturePlan:
-    """The plan that satisfies every rule and measure. Raises BadInputError when profiles would grow too large."""
+def plan_of_rules(rules: Iterable[object], *, besides: Mapping[str, int] | None = None) -> FeaturePlan:
+    """The plan that satisfies every rule and measure; `besides`, events with days, are few enough for any profile.
+
+    Raises BadInputError when profiles would grow too large.
+    """
     days: dict[str, int] = {}
     features: dict[str, Feature] = {}
     marks: dict[str, Conditions] = {}
@@ -139,6 +142,8 @@ def plan_of_rules(rules: Iterable[object]) -> FeaturePlan:
                 known = features.get(need.key)
                 features[need.key] = need if known is None else replace(need, days=max(known.days, need.days))
     _check_size(days, features, marks)
+    for event, span in (besides or {}).items():
+        days[event] = max(days.get(event, 0), span)
     return FeaturePlan(days, features, marks)
 
 

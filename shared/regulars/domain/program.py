@@ -30,8 +30,9 @@ from regulars.domain.rules.tree import Rule
 from regulars.domain.rules.view import View
 from regulars.domain.rules.windows import zone_of
 from regulars.domain.scores.scoring import Scorer
+from regulars.domain.scores.seen import kept_for, seen_by
 from regulars.domain.sends import Channel
-from regulars.domain.waits import Waits, waits_of
+from regulars.domain.waits import Waits, needed_by, waits_of
 
 __all__ = [
     "Campaign", "ChurnBand", "ChurnModel", "CompiledProgram", "FrequencyCap", "OncePer", "Program", "ProgramParameters",
@@ -184,8 +185,19 @@ class Program:
 
     @cached_property
     def plan(self) -> FeaturePlan:
-        """The event counters that the rules look at. Raises BadInputError when they are too many."""
-        return plan_of_rules(_rules(self))
+        """The event counters that the rules and the scores look at. Raises BadInputError when they are too many."""
+        scores = kept_for(self.parameters.scores) if self.reads_scores else {}
+        return plan_of_rules(_rules(self), besides=scores)
+
+    @cached_property
+    def needed(self) -> dict[str, int]:
+        """What of the plan verdicts of now rest on (FeaturePlan.parts): all but what another night's scores may."""
+        return needed_by(self, _rules(self))
+
+    @cached_property
+    def seen_by(self) -> tuple[str, ...]:
+        """The events by which the scores know when a customer was seen."""
+        return seen_by(self.parameters.scores, self.plan, self.parameters.parts)
 
     @cached_property
     def compiled(self) -> CompiledProgram:
@@ -227,7 +239,7 @@ class CompiledProgram:
         self.version = program.version
         self.currency = program.currency
         self.scorer = Scorer(program.parameters.scores) if program.parameters.scores else None
-        self.terms = Terms(program.plan, program.currency, program.zone, self.scorer)
+        self.terms = Terms(program.plan, program.currency, program.zone, self.scorer, program.seen_by)
         self.frequency_cap = program.frequency_cap
         self.cap_window = program.frequency_cap.within if program.frequency_cap else NO_WAIT
         self.plan = program.plan

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from regulars.domain.marks import reads_band
 from regulars.domain.plan import lacking, plan_of_rules
-from regulars.domain.rules.reads import segments_in
+from regulars.domain.rules.aggregates import Measure
+from regulars.domain.rules.reads import SCORES, reads, segments_in
+from regulars.domain.scores.history import INTENSITY_DAYS
 from regulars.domain.values import value
 
 if TYPE_CHECKING:
@@ -32,6 +35,15 @@ class Waits:
         return bool(self.segments or self.bands or self.campaigns or self.parameters)
 
 
+def needed_by(program: Program, rules: Sequence[object]) -> dict[str, int]:
+    """What some of a program's rules look at now, with how many days back (FeaturePlan.parts). What is only kept for
+    the scores of another night is not part of it."""
+    parts = plan_of_rules(rules).parts()
+    if any(SCORES in reads(rule) for rule in rules if not isinstance(rule, Measure)):
+        parts |= {name: max(parts.get(name, 0), INTENSITY_DAYS) for name in program.seen_by}
+    return parts
+
+
 def waits_of(program: Program) -> Waits:
     """What of a program waits."""
     kept = program.parameters.parts
@@ -39,7 +51,7 @@ def waits_of(program: Program) -> Waits:
         return Waits()
 
     def lacks(rule: object) -> bool:
-        return bool(lacking(plan_of_rules([rule]).parts(), kept))
+        return bool(lacking(needed_by(program, [rule]), kept))
 
     bands = any(lacks(band.rule) for band in program.churn.bands)
 

@@ -231,6 +231,9 @@ def alone(program: Program, segment: str) -> Program:
             wanted[name] = None
             waiting += segments_in(rules[name].rule)
     kept = tuple(item for item in program.segments if item.name in wanted)
+    parameters, scores = program.parameters, program.parameters.scores
+    if scores is not None:  # what the scores know of visits is kept, whatever other rules kept it
+        scores = replace(scores, seen_by=program.seen_by)
     reads_bands = any("churn_band" in repr(item.rule) for item in kept)
     return replace(
         program,
@@ -238,7 +241,7 @@ def alone(program: Program, segment: str) -> Program:
         churn=program.churn if reads_bands else ChurnModel(),
         campaigns=(),
         frequency_cap=None,
-        parameters=replace(program.parameters, parts=None),
+        parameters=replace(parameters, parts=None, scores=scores),
     )
 
 

@@ -77,9 +77,9 @@ def unfilled(basis: Basis, wanted: Program) -> tuple[str, ...]:
     """What `wanted` looks at and profiles do not keep of the whole log yet, in an operator's words."""
     kept = basis.parameters.parts
     if kept is None:  # nobody has said: then what the program in force asks for
-        kept = basis.program().plan.parts()
+        kept = basis.program().needed
     features = wanted.plan.features
-    new = lacking(wanted.plan.parts(), kept)
+    new = lacking(wanted.needed, kept)
     return tuple(sorted({f"some {features[name].event}" if name in features else name for name in new}))
 
 

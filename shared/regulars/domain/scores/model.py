@@ -67,7 +67,8 @@ class ScoreModel:
     `churn` says which model the churn probability comes from; None: `gate` or `reasons` say why there is none.
     `reasons` holds, by model (`bg_nbd`, `gamma_gamma`, `logistic`), why it is absent; `metrics`, by model, how good it
     was on the same 90 days, which none of them had seen; `compared` are those that were measured. `rfm` holds cut
-    points by number of levels.
+    points by number of levels. `seen_by` names the events by which it was known when somebody was seen
+    (regulars.domain.scores.seen); None in documents from before they were named.
     """
 
     fitted_at: int = 0
@@ -85,6 +86,7 @@ class ScoreModel:
     rfm: Mapping[int, RfmCuts] = field(default_factory=dict)
     rhythm: Rhythm | None = None
     compared: Compared | None = None
+    seen_by: tuple[str, ...] | None = None
 
     def to_doc(self) -> dict[str, Any]:
         """Its JSON document; numbers are kept exactly."""
@@ -105,6 +107,7 @@ class ScoreModel:
             "rfm": {str(levels): cuts.to_doc() for levels, cuts in sorted(self.rfm.items())},
             "rhythm": self.rhythm and self.rhythm.to_doc(),
             "compared": self.compared and self.compared.to_doc(),
+            "seen_by": None if self.seen_by is None else list(self.seen_by),
         }
 
     @classmethod
@@ -128,6 +131,7 @@ class ScoreModel:
             rfm={int(levels): RfmCuts.from_doc(cuts) for levels, cuts in doc["rfm"].items()},
             rhythm=doc["rhythm"] and Rhythm.from_doc(doc["rhythm"]),
             compared=Compared.from_doc(doc["compared"]) if doc.get("compared") else None,
+            seen_by=None if doc.get("seen_by") is None else tuple(doc["seen_by"]),
         )
 
 
