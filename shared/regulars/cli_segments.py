@@ -76,7 +76,7 @@ def _checked(path: Path, program: Path | None, bucket: str | None) -> str:
     if path.is_dir():
         return basis.program().version
     name, data = read_definition(path)
-    return basis.with_draft(name, data, now=datetime.now(UTC)).version
+    return basis.as_put(name, data, now=datetime.now(UTC)).version
 
 
 @segments.command()

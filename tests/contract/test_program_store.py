@@ -162,7 +162,7 @@ def test_a_bucket_that_is_not_there_is_an_error_not_a_default(lake: Any, folder:
         ("at: 12:30\n", "program.yaml line 1: 12:30 is no plain number: put it in quotes if it is a text"),
         (
             "price: {at_least: 500,00}\n",
-            "program.yaml line 1: 00 is no plain number: put it in quotes if it is a text; amounts",
+            "if it is a text; amounts have a point, as in 500.00",
         ),
         ("- 1\n", "program.yaml: must be a mapping with sections"),
         ("", "program.yaml: must be a mapping with sections"),

@@ -14,6 +14,7 @@ from regulars.domain.rules.compile import Setting
 from regulars.domain.rules.evaluate import CompiledRule
 from regulars.domain.rules.tree import parse_rule
 from tests.rule_samples import DAY, NOON, TICK, FakeView
+from tests.rule_strategies import accepted
 
 HORIZON = 120
 _OPERATORS: dict[str, Any] = {
@@ -74,7 +75,7 @@ leaves: st.SearchStrategy[dict[str, Any]] = st.one_of(
         st.sampled_from(["orders.last_at", "cart.last_at"]),
         _operators(bounds | _dynamic, ("at_least", "below")),
     ),
-)
+).filter(accepted)
 rules = st.recursive(
     leaves,
     lambda children: st.one_of(

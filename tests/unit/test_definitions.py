@@ -13,9 +13,10 @@ from regulars.adapters.memory.queue import MemoryQueue
 from regulars.adapters.memory.system import FixedClock
 from regulars.adapters.program_files import parsed_yaml
 from regulars.application.segments.definitions import ABSENT, Definitions
-from regulars.domain.definitions import Definition, Problem, data_of, problems_of
+from regulars.domain.definitions import Basis, Definition, DefinitionSet, Problem, data_of, problems_of
 from regulars.domain.errors import BadInputError, TransientError
 from regulars.domain.loading import load_program
+from regulars.domain.parameters import ProgramParameters
 from tests.rule_samples import NOON
 
 FILES = {
@@ -163,6 +164,31 @@ def test_what_is_no_definition_is_refused(name: str, data: Any, code: str, told:
         definitions.put(name, data, by="ann", expected=None)
     assert refusal(error) == code
     assert told in error.value.detail
+
+
+def test_a_draft_is_checked_as_it_would_be_put_and_tried_out_beside_what_there_is() -> None:
+    files = {"a.yaml": {**FILES["a.yaml"], "ready_made": ["nps"]}}  # type: ignore[dict-item] # it is a mapping
+    basis = Basis(files, DefinitionSet(), ProgramParameters())
+    assert basis.with_draft("buyer", TWICE, now=NOON).describe("buyer") == "at least 2 orders"
+    assert basis.as_put("vip", TWICE, now=NOON).describe("vip") == "at least 2 orders"
+    taken = "the program's files define it; change it there, or take another name"
+    for name, rule, paths in (
+        ("buyer", TWICE, ["name"]),
+        ("nps_passive", TWICE, ["name"]),
+        ("buyer", {"rule": {"count": "orders", "at_least": "x"}}, ["name", "rule.at_least"]),
+    ):
+        with pytest.raises(BadInputError) as error:
+            basis.as_put(name, rule, now=NOON)
+        told = problems_of(error.value)
+        assert [problem.path for problem in told] == [f"definition {name}: {path}" for path in paths]
+        assert told[0].problem == taken
+
+
+def test_a_circle_is_told_with_the_definition_that_closes_it() -> None:
+    definitions, _ = made(MemoryDefinitionStore())
+    with pytest.raises(BadInputError) as error:
+        definitions.put("vip", {"rule": {"not": {"segment": "vip"}}}, by="ann", expected=None)
+    assert [problem.path for problem in problems_of(error.value)] == ["definition vip: rule"]
 
 
 def test_dates_of_yaml_become_texts_as_json_has_none() -> None:

@@ -40,6 +40,17 @@ def test_every_set_is_a_program_and_its_names_are_its_own() -> None:
     assert all(segment.description and program.describe(segment.name) for segment in program.segments)
 
 
+def test_categories_of_any_script_and_length_are_called_as_the_program_says() -> None:
+    long = "X" * 200
+    program = taking({"affinity": {"shoes": "Обувь", "2x": long}}, {"affinity": ["X" * 55]})
+    rules = {segment.name: program.describe(segment.name) for segment in program.segments}
+    assert rules == {
+        "affinity_shoes": "favourite category is Обувь",
+        "affinity_2x": f"favourite category is {long}",
+        f"affinity_{'x' * 55}": f"favourite category is {'X' * 55}",
+    }
+
+
 def test_a_customer_is_in_the_right_ones_and_moves_on_by_time_alone() -> None:
     world = World(taking("lifecycle", "frequency", "spend", "habits", "churn_risk", {"affinity": ["Dresses"]}))
     dress = {"product_id": "7", "quantity": 1, "price_minor": 5000, "category": "Dresses"}
@@ -62,6 +73,19 @@ def test_a_customer_is_in_the_right_ones_and_moves_on_by_time_alone() -> None:
         ("rfm_klaviyo", "ready_made: must be a list of sets"),
         (["rfm"], "ready_made.0: must be one of rfm_klaviyo"),
         (["nps", {"affinity": []}], "ready_made.1: must be one of"),
+        (
+            [{"affinity": ["Men's", "Men s"]}],
+            "ready_made.0.affinity.1: would be called affinity_men_s as Men's is; give it a name: {affinity: ",
+        ),
+        (
+            ["nps", {"affinity": ["Shoes"]}, {"affinity": {"shoes": "Boots"}}],
+            "ready_made.2.affinity.shoes: would be called",
+        ),
+        ([{"affinity": ["Обувь"]}], "ready_made.0.affinity.0: makes no name of 1 to 55 small letters"),
+        ([{"affinity": ["X" * 80]}], "ready_made.0.affinity.0: makes no name of 1 to 55 small letters"),
+        ([{"affinity": {"Shoes!": "Shoes"}}], "ready_made.0.affinity.Shoes!: makes no name of 1 to 55 small letters"),
+        ([{"affinity": {"shoes": "X" * 201}}], "ready_made.0.affinity.shoes: must be a category, a text of 1 to 200"),
+        ([{"affinity": [5]}], "ready_made.0.affinity.0: must be a category, a text of 1 to 200 characters"),
         (["nps", "nps"], "segments: nps_promoter is there twice"),
     ],
 )

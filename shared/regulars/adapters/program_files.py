@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,8 @@ _MAX_BYTES = 512 * 1024
 
 
 class _Loader(_Base):  # type: ignore[misc] # libyaml's loader where PyYAML was built with it
-    """YAML as we read it: decimal numbers stay exact, and a key that is there twice is a mistake, not a replacement."""
+    """YAML as we read it: decimal numbers stay exact; a key that is there twice is a mistake, not a replacement; so is
+    what YAML takes for something else than it looks like."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
         """As the base's, after a look for repeated keys."""
@@ -42,7 +45,37 @@ def _decimal(loader: Any, node: yaml.ScalarNode) -> Decimal:
     return number
 
 
-_Loader.add_constructor("tag:yaml.org,2002:float", _decimal)
+def _flag(loader: Any, node: yaml.ScalarNode) -> bool:
+    """YAML takes `no` for false, and so Norway's code; whoever writes that may mean either."""
+    text = str(loader.construct_scalar(node))
+    if text.lower() not in ("true", "false"):
+        flag = str(loader.bool_values[text.lower()]).lower()
+        problem = f"{text} could be a text or {flag}: put it in quotes, or write {flag}"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+    return text.lower() == "true"
+
+
+def _whole(loader: Any, node: yaml.ScalarNode) -> int:
+    """YAML takes 01067 for octal and 12:30 for 750."""
+    text = str(loader.construct_scalar(node))
+    if ":" in text or re.fullmatch("[-+]?0[0-9_]+", text):
+        problem = f"{text} is no plain number: put it in quotes if it is a text; amounts have a point, as in 500.00"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+    number: int = loader.construct_yaml_int(node)
+    return number
+
+
+def _date(loader: Any, node: yaml.ScalarNode) -> date:
+    try:
+        found: date = loader.construct_yaml_timestamp(node)
+    except ValueError as error:
+        problem = f"{node.value} is no date; put it in quotes if it is a text"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+    return found
+
+
+for _tag, _constructor in (("float", _decimal), ("bool", _flag), ("int", _whole), ("timestamp", _date)):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _constructor)
 
 
 def parsed_yaml(text: str, *, name: str) -> object:

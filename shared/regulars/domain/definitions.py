@@ -14,12 +14,14 @@ from typing import Any, NamedTuple
 
 from regulars.domain.errors import BadInputError
 from regulars.domain.instants import from_millis, to_millis
-from regulars.domain.loading import BAD_PROGRAM, load_program
+from regulars.domain.loading import BAD_PROGRAM, READY_MADE, load_program
 from regulars.domain.parameters import ProgramParameters
 from regulars.domain.program import Program
+from regulars.domain.ready_made import ready_made
 from regulars.domain.rules.nodes import bounds_problem
 
 NAME_TAKEN = "name_taken"
+_TAKEN = "the program's files define it; change it there"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_DEPTH, _MAX_VALUES = 40, 5_000
 _SECTION = "segments"
@@ -110,8 +112,11 @@ def _as_json(value: Any) -> Any:
 
 
 def names_in_files(files: Mapping[str, object]) -> frozenset[str]:
-    """The names of the segments that files define, as far as they can be read."""
+    """The names of the segments that files define or take ready made, as far as they can be read."""
     _, items = _segments_of(files)
+    for data in files.values():
+        if isinstance(data, Mapping) and READY_MADE in data:
+            items += ready_made(data[READY_MADE])[0]
     return frozenset(str(item["name"]) for item in items if isinstance(item, Mapping) and "name" in item)
 
 
@@ -123,7 +128,7 @@ def program_of(
     """The program in files and definitions together. Raises BadInputError: `name_taken` where both define a segment,
     `bad_program` with everything else that is wrong, definitions as `definition <name>`."""
     if taken := sorted(definitions.keys() & names_in_files(files)):
-        raise BadInputError(NAME_TAKEN, f"{', '.join(taken)}: the program's files define it; change it there")
+        raise BadInputError(NAME_TAKEN, f"{', '.join(taken)}: {_TAKEN}")
     if not definitions:
         return load_program(files, parameters)
     file, items = _segments_of(files)
@@ -199,6 +204,22 @@ class Basis:
         """
         draft = Definition(name, 0, now, "", data_of(raw, name))
         return program_of(_without(self.files, name), {**self.definitions.definitions, name: draft}, self.parameters)
+
+    def as_put(self, name: str, raw: object, *, now: datetime) -> Program:
+        """The program as it would be, were the draft put in force.
+
+        Raises BadInputError `bad_program` naming everything that stands against that.
+        """
+        taken, program, found = name in names_in_files(self.files), None, []
+        try:
+            program = self.with_draft(name, raw, now=now)
+        except BadInputError as error:
+            found = [] if error.code == NAME_TAKEN else error.detail.splitlines()
+        if taken:
+            found.insert(0, f"definition {name}: name: {_TAKEN}, or take another name")
+        if program is None or found:
+            raise BadInputError(BAD_PROGRAM, "\n".join(found))
+        return program
 
     def beside(self, name: str, raw: object, *, now: datetime) -> tuple[Program, str]:
         """As `with_draft`, with the segment as it is now beside the draft, and the name that this goes by then."""

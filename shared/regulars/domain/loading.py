@@ -74,7 +74,8 @@ def load_program(files: Mapping[str, object], parameters: ProgramParameters | No
     _check_sources(draft, files)
     _take_ready_made(draft)
     currency = _currency(draft)
-    draft.context = RuleContext(currency=currency)
+    time_zone = _time_zone(draft)
+    draft.context = RuleContext(currency=currency, zone=zone_of(time_zone))
     definitions = draft.read("parameters")
     draft.context = replace(draft.context, parameters={name: item.of.kind for name, item in definitions.items()})
     churn = draft.read("churn")
@@ -92,7 +93,7 @@ def load_program(files: Mapping[str, object], parameters: ProgramParameters | No
         parameters=parameters or ProgramParameters(),
         frequency_cap=cap,
         identity=draft.read("identity").rules(),
-        time_zone=_time_zone(draft),
+        time_zone=time_zone,
     )
     _check_names(draft, program)
     _check_cycles(draft, program)
@@ -172,13 +173,13 @@ def _names(draft: _Draft) -> frozenset[str]:
 def _check_cycles(draft: _Draft, program: Program) -> None:
     """A segment must not depend on itself, by however many others."""
     names = {segment.name: sorted(set(segments_in(segment.rule))) for segment in program.segments}
-    for name, others in names.items():
+    for position, (name, others) in enumerate(names.items()):
         seen = {name}
         waiting = [(other, [name, other]) for other in others]
         while waiting:
             other, way = waiting.pop()
             if other == name:
-                draft.say("segments", "", f"{' -> '.join(way)}: a segment cannot depend on itself")
+                draft.say("segments", f".{position}.rule", f"{' -> '.join(way)}: a segment cannot depend on itself")
                 return
             if other not in seen:
                 seen.add(other)

@@ -6,12 +6,15 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from regulars.domain.rules.operands import MAX_TEXT
 from regulars.domain.scores.lifecycle import Frequency, Stage
 from regulars.domain.scores.rfm import KLAVIYO_GROUPS, SHOPIFY_GROUPS
 
 Data = dict[str, Any]
 AFFINITY = "affinity"
 MAX_CATEGORIES = 30
+_LONGEST = 63 - len(AFFINITY)
+_NAME = re.compile(f"[a-z0-9_]{{1,{_LONGEST}}}")
 _LIKELY, _UNLIKELY = 0.66, 0.33
 """Klaviyo's bounds of churn risk."""
 
@@ -29,7 +32,7 @@ def _of_field(prefix: str, field: str, values: Iterable[str], words: str) -> lis
 
 
 def _named(text: str) -> str:
-    """A text as a part of a name: small letters, digits and underscores."""
+    """A text as a part of a name: small letters, digits and underscores; what has no such is left out."""
     return re.sub("[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
@@ -107,24 +110,53 @@ READY_MADE: Mapping[str, Callable[[], list[Data]]] = {
 
 
 def ready_made(asked: object) -> tuple[list[Data], list[tuple[str, str]]]:
-    """The segments of the sets that a program asks for: names, and `{affinity: [category, ...]}` for one segment of
-    each category that is bought most. Beside them what is wrong: a path each, and what would fit."""
+    """The segments of the sets that a program asks for: names, and `{affinity: [category, ...]}`, or `{affinity:
+    {name: category, ...}}`, for one segment of each category that is bought most. Beside them what is wrong: a path
+    each, and what would fit."""
     if not isinstance(asked, Sequence) or isinstance(asked, str):
         return [], [("", "must be a list of sets")]
     found: list[Data] = []
     problems: list[tuple[str, str]] = []
+    taken: dict[str, str] = {}
     for position, item in enumerate(asked):
-        if isinstance(item, Mapping) and set(item) == {AFFINITY} and _are_categories(item[AFFINITY]):
-            found += _of_field(AFFINITY, "orders.category", item[AFFINITY], "Buys most of")
+        if isinstance(item, Mapping) and set(item) == {AFFINITY} and _are_few(item[AFFINITY]):
+            for path, name, category in _categories(item[AFFINITY]):
+                if problem := _category_problem(name, category, taken):
+                    problems.append((f".{position}.{AFFINITY}.{path}", problem))
+                    continue
+                taken[name] = str(category)
+                rule = {"field": "orders.category", "equals": category}
+                found.append(_segment(f"{AFFINITY}_{name}", f"Buys most of: {category}", rule))
         elif isinstance(item, str) and item in READY_MADE:
             found += READY_MADE[item]()
         else:
             sets = ", ".join(READY_MADE)
-            problems.append((f".{position}", f"must be one of {sets}, or {{{AFFINITY}: [category, ...]}}"))
+            problem = f"must be one of {sets}, or {{{AFFINITY}: [...]}} with 1 to {MAX_CATEGORIES} categories"
+            problems.append((f".{position}", problem))
     return found, problems
 
 
-def _are_categories(value: object) -> bool:
-    if not isinstance(value, Sequence) or isinstance(value, str) or not 0 < len(value) <= MAX_CATEGORIES:
-        return False
-    return all(isinstance(text, str) and _named(text) for text in value)
+def _are_few(value: object) -> bool:
+    is_many = isinstance(value, Mapping | Sequence) and not isinstance(value, str)
+    return is_many and 0 < len(value) <= MAX_CATEGORIES  # type: ignore[arg-type] # a mapping or a sequence
+
+
+def _categories(value: Any) -> list[tuple[str, str, object]]:
+    """Where each stands, what its segment is called after `affinity_`, and the category."""
+    if isinstance(value, Mapping):
+        return [(str(name), str(name), category) for name, category in value.items()]
+    return [
+        (str(position), _named(category) if isinstance(category, str) else "", category)
+        for position, category in enumerate(value)
+    ]
+
+
+def _category_problem(name: str, category: object, taken: Mapping[str, str]) -> str | None:
+    if not isinstance(category, str) or not 0 < len(category) <= MAX_TEXT:
+        return f"must be a category, a text of 1 to {MAX_TEXT} characters"
+    if _NAME.fullmatch(name) and name not in taken:
+        return None
+    named = f"give it a name: {{{AFFINITY}: {{name: {category}}}}}"
+    if name in taken:
+        return f"would be called {AFFINITY}_{name} as {taken[name]} is; {named}"
+    return f"makes no name of 1 to {_LONGEST} small letters, digits and underscores; {named}"

@@ -131,7 +131,7 @@ class AdminApi:
     def _validated(self, data: Any, now: datetime) -> Mapping[str, Any]:
         name = bodies.parsed(bodies.ValidateRequest, data).definition.name
         try:
-            program = self.basis().with_draft(name, data["definition"], now=now)
+            program = self.basis().as_put(name, data["definition"], now=now)
         except BadInputError as error:
             return {"ok": False, "problems": [problem._asdict() for problem in problems_of(error)]}
         return {

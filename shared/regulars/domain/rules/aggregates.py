@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
 from regulars.domain.rules.fields import Kind
 from regulars.domain.rules.nodes import Compared, Node, Operated, Within
-from regulars.domain.rules.operands import FieldRef
+from regulars.domain.rules.operands import FieldRef, context_of
 from regulars.domain.rules.where import Where
 from regulars.domain.rules.windows import Dates, During, Window, kept_long_enough, whole_days, window_of
 
@@ -26,11 +27,22 @@ _OF_ORDERS = {REVENUE: Kind.MONEY, "orders.channel": Kind.TEXT, "orders.category
 _NUMERIC = frozenset({"sum", "average", "min", "max"})
 
 
-def _span(raw: Any) -> Any:
-    return raw if isinstance(raw, During | Dates | str) else Dates.model_validate(raw)
+def _span(raw: Any, info: ValidationInfo) -> During | Dates:
+    """Events are kept by UTC day: of them a date is a day of that, as all of the calendar is."""
+    if isinstance(raw, During | Dates):
+        return raw
+    if isinstance(raw, str) and raw in set(During):
+        return During(raw)
+    if not isinstance(raw, Mapping):
+        known = ", ".join(During)
+        raise ValueError(f"must be one of {known}, or dates: {{from: 2026-11-27, to: 2026-12-01}}")  # noqa: TRY004 - pydantic collects ValueError, not TypeError
+    context = context_of(info)
+    return Dates.model_validate(
+        raw, context=replace(context, zone=UTC) if _is_by_day(info.data.get("measure")) else context
+    )
 
 
-Span = Annotated[During | Dates | None, BeforeValidator(_span)]
+Span = Annotated[During | Dates | None, PlainValidator(_span)]
 
 
 class _Windowed(Node):

@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, PlainValidator, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
 from regulars.domain.rules.durations import parse_duration
 from regulars.domain.rules.fields import Kind, field_kind
@@ -108,12 +108,31 @@ class InSegment(Node):
         return segment
 
 
+def _percent(raw: Any) -> Decimal:
+    try:
+        percent = None if isinstance(raw, bool) else Decimal(str(raw))
+    except ArithmeticError:
+        percent = None
+    if percent is None or not percent.is_finite() or not 0 <= percent <= 100 or percent * 100 % 1:  # noqa: PLR2004
+        raise ValueError("must be a percentage from 0 to 100 with at most two decimals and no sign, such as 10 or 12.5")
+    return percent
+
+
+def _some(percent: Decimal) -> Decimal:
+    if not percent:
+        raise ValueError("must be more than 0 percent: else it is nobody")
+    return percent
+
+
+Percent = Annotated[Decimal, PlainValidator(_percent)]
+
+
 class RandomShare(Node):
     """A share of all customers by chance, `below` percent of them: always the same ones for the same name."""
 
     random: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
-    at_least: Decimal = Field(default=Decimal(0), ge=0, lt=100, decimal_places=2)
-    below: Decimal = Field(default=Decimal(100), gt=0, le=100, decimal_places=2)
+    at_least: Percent = Decimal(0)
+    below: Annotated[Percent, AfterValidator(_some)] = Decimal(100)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -43,6 +44,8 @@ class Operated(Node):
 
     subjects: ClassVar[frozenset[str]] = frozenset()
     """The keys that are no operators."""
+    of_one_value: ClassVar[bool] = True
+    """Whether it is the same value that all operators look at."""
 
     @classmethod
     def compared(cls, known: Mapping[str, Any]) -> tuple[str, Kind] | None:  # noqa: ARG003 - of the keys read so far
@@ -70,10 +73,41 @@ class Operated(Node):
         )
 
     @model_validator(mode="after")
-    def _needs_an_operator(self) -> Self:
+    def _can_hold(self) -> Self:
         if not self.operations():
             raise ValueError("needs an operator, such as at_least")
+        if self.of_one_value and (pair := contradiction(self.operations())):
+            raise ValueError(f"has {pair[0]} and {pair[1]}: nothing can be both")
         return self
+
+
+_LOWER = {"above": True, "at_least": False, "after": True, "between": False, "equals": False}
+_UPPER = {"below": True, "at_most": False, "before": True, "between": False, "equals": False}
+"""Operators that bound a value from below and from above, and whether the bound itself is out."""
+
+
+def contradiction(operations: Sequence[Operation]) -> tuple[str, str] | None:
+    """The operators of a lower and an upper bound that no value can keep both; None where there are none such. What is
+    known only of a customer, or of all of them, contradicts nothing."""
+    for lower, low in operations:
+        for upper, high in operations:
+            if lower == upper or lower not in _LOWER or upper not in _UPPER:
+                continue
+            least, most = low[0] if lower == "between" else low, high[1] if upper == "between" else high
+            if _family(least) is not _family(most) or _family(least) is None:
+                continue
+            if least > most or (least == most and (_LOWER[lower] or _UPPER[upper])):
+                return lower, upper
+    return None
+
+
+def _family(operand: Any) -> type | None:
+    """Operands of one family can be ordered; None has none."""
+    if isinstance(operand, bool):
+        return None
+    return next((family for family in (str, datetime, timedelta) if isinstance(operand, family)), None) or (
+        float if isinstance(operand, int | float) else None
+    )
 
 
 class Compared(Operated):
@@ -140,14 +174,44 @@ def problems(error: ValidationError, path: str) -> list[str]:
     for item in error.errors(include_url=False, include_input=False, include_context=False):
         # The union's tags are steps of pydantic's, not of the file.
         steps = [str(step) for step in item["loc"] if not str(step).startswith("<")]
-        sentences.append(f"{'.'.join([path, *steps])}: {_words(item['type'], item['msg'])}")
+        words = _words(item["type"], item["msg"])
+        if item["type"] in _UNKNOWN:
+            words += _meant(item["loc"])
+        sentences.append(f"{'.'.join([path, *steps])}: {words}")
     return sentences
 
 
+def _meant(place: tuple[int | str, ...]) -> str:
+    """What a key that is not known may be meant for: one of its own node's, or, where that is not told, of any."""
+    *way, key = map(str, place)
+    if key.isdecimal():
+        return ": is it the rest of an amount? Amounts have a point, as in 500.00"
+    kind = way[-1].strip("<>") if way and way[-1].startswith("<") else None
+    keys = [known for known in map(_keys, _kinds(Node)) if kind is None or kind in known]
+    near = get_close_matches(key, sorted(set().union(*keys)), n=1, cutoff=0.6 if kind else 0.75)
+    return f": did you mean {near[0]}?" if near and near != [key] else ""
+
+
+def _keys(kind: type[BaseModel]) -> set[str]:
+    return {declared.alias or name for name, declared in kind.model_fields.items()}
+
+
+def _kinds(kind: type[Node]) -> list[type[Node]]:
+    """A kind of node, and all that are made of it."""
+    return [kind, *(further for child in kind.__subclasses__() for further in _kinds(child))]
+
+
+_UNKNOWN = ("extra_forbidden", "invalid_key")
+"""A key that is none of the node's; no text at all."""
 _WORDS = {
-    "extra_forbidden": "not known here; remove it or correct its spelling",
+    **dict.fromkeys(_UNKNOWN, "not known here; remove it or correct its spelling"),
     "missing": "missing; add it",
     "string_pattern_mismatch": "must be small letters, digits and underscores, beginning with a letter",
+    "model_type": "must be a mapping",
+    "dict_type": "must be a mapping",
+    "tuple_type": "should be a valid list",
+    "decimal_type": "must be a number, such as 1.5",
+    "decimal_parsing": "must be a number, such as 1.5",
 }
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, tzinfo
 from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo
 
 from regulars.domain.errors import BadInputError
-from regulars.domain.instants import truncated
+from regulars.domain.instants import in_zone, truncated
 from regulars.domain.money import to_minor
 from regulars.domain.rules.durations import parse_duration
 from regulars.domain.rules.fields import CHOICES, MOVING, OPERATORS, TIMED, Kind, field_kind
@@ -41,12 +41,13 @@ class ParameterRef(BaseModel):
 @dataclass(frozen=True)
 class RuleContext:
     """What a rule may refer to: the program's currency (amounts become its minor units), its population parameters with
-    their kinds, its churn bands, and its segments."""
+    their kinds, its churn bands, its segments, and the time zone of its calendar."""
 
     currency: str = "EUR"
     parameters: Mapping[str, Kind] = field(default_factory=dict)
     churn_bands: frozenset[str] = frozenset()
     segments: frozenset[str] = frozenset()
+    zone: tzinfo = UTC
 
 
 def context_of(info: ValidationInfo) -> RuleContext:
@@ -140,7 +141,8 @@ def _flag(raw: Any) -> bool:
 
 def _number(raw: Any) -> int:
     if isinstance(raw, bool) or not isinstance(raw, int) or not 0 <= raw <= MAX_NUMBER:
-        raise ValueError(f"must be a whole number from 0 to {MAX_NUMBER}")
+        hint = ", without quotes" if isinstance(raw, str) and raw.isdecimal() else ""
+        raise ValueError(f"must be a whole number from 0 to {MAX_NUMBER}{hint}")
     return raw
 
 
@@ -177,29 +179,32 @@ def _choice(raw: Any, name: str, context: RuleContext) -> str:
     return raw
 
 
-def instant_of(raw: Any) -> datetime:
-    """A date is its first instant in UTC, and a time without a zone is UTC. Raises ValueError."""
+def instant_of(raw: Any, zone: tzinfo = UTC) -> datetime:
+    """A date is its first instant in a time zone, and a time that says none is of that zone. Raises ValueError."""
     if isinstance(raw, str):
         try:
             raw = datetime.fromisoformat(raw)
         except ValueError as error:
             raise ValueError("must be a date or an instant, such as 2026-11-27 or 2026-11-27T18:00:00Z") from error
+    if isinstance(raw, date) and not isinstance(raw, datetime):
+        raw = datetime.combine(raw, time())
     if isinstance(raw, datetime):
-        return truncated(raw if raw.tzinfo else raw.replace(tzinfo=UTC))
-    if isinstance(raw, date):
-        return datetime(raw.year, raw.month, raw.day, tzinfo=UTC)
+        return truncated(in_zone(raw if raw.tzinfo else raw.replace(tzinfo=zone), UTC))
     raise ValueError("must be a date or an instant, such as 2026-11-27 or 2026-11-27T18:00:00Z")
 
 
 def _words(raw: Any) -> str:
     if not isinstance(raw, str) or not 0 < len(raw) <= MAX_TEXT:
-        raise ValueError(f"must be a text of 1 to {MAX_TEXT} characters")
+        hint = "; put it in quotes" if isinstance(raw, bool | int | float | Decimal | date) else ""
+        raise ValueError(f"must be a text of 1 to {MAX_TEXT} characters{hint}")
     return raw
 
 
 def _scalar(raw: Any) -> bool | float | str:
     if isinstance(raw, Decimal):
         return float(raw)
+    if isinstance(raw, date):  # YAML has dates, JSON and events have texts
+        return raw.isoformat()
     if isinstance(raw, bool | int | float) or (isinstance(raw, str) and len(raw) <= MAX_TEXT):
         return raw
     raise ValueError(f"must be true, false, a number or a text of at most {MAX_TEXT} characters")

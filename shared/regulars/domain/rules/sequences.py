@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from regulars.domain.rules.nodes import Duration, Node, Within
 from regulars.domain.rules.where import Where
@@ -26,6 +26,12 @@ class Without(Step):
     within: Duration
 
 
+def _few(raw: Any) -> Any:
+    if not isinstance(raw, list | tuple) or not 1 <= len(raw) <= MAX_STEPS:
+        raise ValueError(f"must be a list of 1 to {MAX_STEPS} steps")
+    return raw
+
+
 class Sequence(Node):
     """The steps in this order, the last at most `span` after the first; two may be of the same instant. No event does
     two steps: what is asked for again must have happened again, and earlier where the two ask differently.
@@ -35,7 +41,7 @@ class Sequence(Node):
     `tallies.MAX_INSTANTS` are looked at.
     """
 
-    sequence: tuple[Step, ...] = Field(min_length=1, max_length=MAX_STEPS)
+    sequence: Annotated[tuple[Step, ...], BeforeValidator(_few)]
     span: Within = None
     within: Within = None
     same: str | None = Field(default=None, pattern=r"^[^.\s][^.]{0,63}(\.[^.]{1,64}){0,5}$")

@@ -23,6 +23,8 @@ _NEGATIONS = frozenset({"not_equals", "not_in", "not_contains"})
 class Condition(Compared):
     """What a property must be. Compared as traits are: texts exactly, numbers with numbers only."""
 
+    of_one_value = False  # a list has several
+
     @classmethod
     def compared(cls, known: Mapping[str, Any]) -> tuple[str, Kind]:  # noqa: ARG003 - whatever it is
         """A property of whatever type."""

@@ -15,11 +15,11 @@ from functools import lru_cache
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from regulars.domain.instants import EVER, FOREVER, day_start, in_zone, later
 from regulars.domain.rules.nodes import Node
-from regulars.domain.rules.operands import instant_of
+from regulars.domain.rules.operands import context_of, instant_of
 
 __all__ = [
     "ALWAYS", "EVER", "FOREVER", "MAX_EVENT_DAYS", "NEVER", "Dates", "During", "Reign", "Window", "kept_long_enough",
@@ -58,11 +58,16 @@ _LONGEST = {
 }  # fmt: skip
 
 
-class Dates(Node):
-    """Between two instants, the first included; one of them may be left open."""
+def _in_context(raw: Any, info: ValidationInfo) -> datetime:
+    return instant_of(raw, context_of(info).zone)
 
-    from_: Annotated[datetime, BeforeValidator(instant_of)] = Field(default=EVER, alias="from")
-    to: Annotated[datetime, BeforeValidator(instant_of)] = FOREVER
+
+class Dates(Node):
+    """Between two instants, the first included; one of them may be left open. A date without a time is a day of the
+    program's calendar, and a time without a zone is of that, too."""
+
+    from_: Annotated[datetime, BeforeValidator(_in_context)] = Field(default=EVER, alias="from")
+    to: Annotated[datetime, BeforeValidator(_in_context)] = FOREVER
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
