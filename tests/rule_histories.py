@@ -33,11 +33,17 @@ class Bought:
     coupons: tuple[str, ...]
     categories: tuple[str, ...]
     cancelled: bool
+    currency: str = CURRENCY
 
     @property
     def net(self) -> int:
-        """What the shop kept."""
-        return max(self.total - self.refunded, 0)
+        """What the shop kept, in its own currency."""
+        return max(self.total - self.refunded, 0) if self.is_own else 0
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it was paid in the shop's own currency."""
+        return self.currency == CURRENCY
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,7 @@ def order_document(number: int, bought: Bought) -> Data:
     """The canonical document of an order."""
     return {
         "order_id": f"o{number}", "version": 1, "status": "cancelled" if bought.cancelled else "paid",
-        "placed_at": to_millis(bought.at), "currency": CURRENCY, "total_minor": bought.total,
+        "placed_at": to_millis(bought.at), "currency": bought.currency, "total_minor": bought.total,
         "refunded_minor": bought.refunded, "channel": bought.channel, "coupons": list(bought.coupons),
         "products": [{"product_id": "p", "quantity": 1, "category": name} for name in bought.categories],
     }  # fmt: skip

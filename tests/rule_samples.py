@@ -34,7 +34,7 @@ class FakeView:
     ) -> None:
         """`rows`: of the orders that have a mark; of all, where they must be more than instants and amounts."""
         self.root = root
-        self.orders = sorted(orders) or [(row.at, row.net) for row in (rows or {}).get(None, ())]
+        self.orders = sorted(orders) or [(row.at, row.net or 0) for row in (rows or {}).get(None, ())]
         self._tallies, self._rows = tallies or {}, rows or {}
         self._values = dict(values or {})
         self._days = days or {}

@@ -101,10 +101,10 @@ class Plainly:
     def _of_orders(self, name: str, path: str, rule: Data) -> tuple[Any, int | None]:
         orders = self._seen("orders", rule)
         values: list[Any] = []
-        for bought in sorted(orders, key=lambda bought: (bought.at, bought.net, bought.channel, _categories(bought))):
+        for bought in sorted(orders, key=_in_order):
             values += {
-                "revenue": [bought.net], "channel": [bought.channel], "category": _categories(bought),
-                "day": [bought.at.astimezone(UTC).date()],
+                "revenue": [bought.net] if bought.is_own else [], "channel": [bought.channel],
+                "category": _categories(bought), "day": [bought.at.astimezone(UTC).date()],
             }[path]  # fmt: skip
         scale = 1 if name == "distinct" else 100 if path == "revenue" else None
         return _FIGURES[name](values), scale
@@ -199,6 +199,10 @@ def _is_another(what: Any, step: Data, further: Any, later_step: Data) -> bool:
         return True
     alike = step.get("where") == later_step.get("where")
     return what is not further if alike else bool(what.at < further.at)
+
+
+def _in_order(bought: Bought) -> tuple[Any, ...]:
+    return bought.at, bought.is_own, bought.net, bought.channel, _categories(bought)
 
 
 def _categories(bought: Bought) -> list[str]:

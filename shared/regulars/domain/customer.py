@@ -63,8 +63,9 @@ _ADDRESSES = {"email": NodeKind.EMAIL, "phone": NodeKind.PHONE}
 class Customer:
     """One customer at `now`; implements the rules' View.
 
-    What orders in other currencies than the program's brought is in no figure (the orders themselves count). `churn_band` is set by the engine before
-    the segments are evaluated. Values that are expensive to derive are derived once, when first asked for.
+    What orders in other currencies than the program's brought is in no figure (the orders themselves count).
+    `churn_band` is set by the engine before the segments are evaluated. Values that are expensive to derive are derived
+    once, when first asked for.
     """
 
     __slots__ = (

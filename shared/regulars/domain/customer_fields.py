@@ -35,7 +35,9 @@ def _order_at(index: int) -> Callable[[Customer], Value]:
 
 
 def _average_value(customer: Customer) -> Value:
-    count = len(customer.orders())
+    """Of the orders in the program's currency: what others brought is no revenue."""
+    currency = customer.terms.currency
+    count = sum(entry.counts and entry.currency == currency for entry in customer.book.entries.values())
     return round(_revenue(customer) / count) if count else None
 
 

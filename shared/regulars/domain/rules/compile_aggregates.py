@@ -138,8 +138,8 @@ def _thing_of(rule: Count | Aggregate) -> Callable[[OrderRow], Sequence[Any]]:
     if path == "day":
         return lambda row: (day_number(row.at),)
     if rule.figure in {"first", "last", "distinct"}:
-        return lambda row: (row.net,)
-    return lambda row: (Total(1, row.net, row.net, row.net),)
+        return lambda row: () if row.net is None else (row.net,)
+    return lambda row: () if row.net is None else (Total(1, row.net, row.net, row.net),)
 
 
 def _tallied(view: View, key: str, window: Window) -> list[tuple[Reign, Any]]:

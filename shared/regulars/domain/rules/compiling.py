@@ -51,7 +51,7 @@ class Facts(dict[str, Value]):
             return self.times, self.sums
         totals = self._totals.get(mark)
         if totals is None:
-            totals = self._totals[mark] = order_totals([(row.at, row.net) for row in self.view.order_rows(mark)])
+            totals = self._totals[mark] = order_totals([(row.at, row.net or 0) for row in self.view.order_rows(mark)])
         return totals
 
     def running_days(self, event: str) -> RunningDays:

@@ -211,10 +211,17 @@ def _ever(key: str) -> Column:
     return Column(f"{of_events(key)}.count", Type.WHOLE, lambda row: row.view.count(key))
 
 
+def _nets(rows: Sequence[OrderRow]) -> list[int]:
+    """Of the orders in the program's currency; what others brought is in no figure."""
+    return [row.net for row in rows if row.net is not None]
+
+
 _ORDER_PARTS: Mapping[str, tuple[Type, Callable[[Sequence[OrderRow]], list[Any]]]] = {
     "at": (Type.WHOLES, lambda rows: [to_millis(row.at) for row in rows]),
-    "net": (Type.WHOLES, lambda rows: [row.net for row in rows]),
-    "sums": (Type.WHOLES, lambda rows: _running(row.net for row in rows)),
+    "sums": (Type.WHOLES, lambda rows: _running(row.net or 0 for row in rows)),
+    "net": (Type.WHOLES, _nets),
+    "net at": (Type.WHOLES, lambda rows: [to_millis(row.at) for row in rows if row.net is not None]),
+    "net sums": (Type.WHOLES, lambda rows: _running(_nets(rows))),
     "day": (Type.WHOLES, lambda rows: [day_number(row.at) for row in rows]),
     "channel": (Type.TEXTS, lambda rows: [row.channel for row in rows]),
     "category": (Type.TEXTS, lambda rows: [name for row in rows for name in row.categories]),
@@ -238,7 +245,9 @@ def order_parts(rule: Aggregate) -> tuple[str, str]:
         return "category at", "category"
     if rule.path != "revenue":
         return "at", rule.path
-    return "at", "sums" if rule.figure in {"sum", "average"} else "net"
+    if rule.figure == "sum":
+        return "at", "sums"
+    return "net at", "net sums" if rule.figure == "average" else "net"
 
 
 @columns.register

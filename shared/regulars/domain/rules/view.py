@@ -18,10 +18,11 @@ OrderTotals = tuple[Sequence[datetime], Sequence[int]]
 
 
 class OrderRow(NamedTuple):
-    """One order that counts. `net`: minor units; `categories`: what it was mostly of."""
+    """One order that counts. `net`: minor units, None where it was paid in another currency than the program's;
+    `categories`: what it was mostly of."""
 
     at: datetime
-    net: int
+    net: int | None
     channel: str
     categories: tuple[str, ...]
 
