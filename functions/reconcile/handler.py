@@ -7,16 +7,19 @@ from typing import Any
 
 from regulars.runtime.batch import batch_reply
 from regulars.runtime.observability import count, left_out, logger, metrics
-from regulars.runtime.recovery import following, nightly
+from regulars.runtime.recovery import deployments, following, nightly
 
-_reconcile, _follow = nightly(), following()
+_reconcile, _follow, _deployed = nightly(), following(), deployments()
+_CLOUD_FORMATION = "aws.cloudformation"
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """SQS records of the changes queue, or an EventBridge schedule's event, whose content does not matter: the date
-    says whose turn it is."""
+    """SQS records of the changes queue; CloudFormation's event of a deployment; or an EventBridge schedule's, whose
+    content does not matter: the date says whose turn it is."""
+    if event.get("source") == _CLOUD_FORMATION:
+        return {"changed": _deployed()}
     left = timedelta(milliseconds=context.get_remaining_time_in_millis())
     return _followed(event["Records"], left) if "Records" in event else _compared(left)
 

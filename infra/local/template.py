@@ -80,6 +80,7 @@ def expanded(path: Path = TEMPLATE) -> dict[str, Any]:
 
 
 _OMIT: Final = object()
+_STACK_ID: Final = "00000000-0000-4000-8000-000000000000"
 
 
 class Stack:
@@ -163,6 +164,7 @@ class Stack:
     def _ref(self, logical: str) -> Any:
         pseudo = {
             "AWS::StackName": self.name,
+            "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{self.name}/{_STACK_ID}",
             "AWS::Region": REGION,
             "AWS::AccountId": ACCOUNT,
             "AWS::Partition": "aws",

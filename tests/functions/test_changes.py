@@ -10,8 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
+from infra.artifacts.plan import ROOT
 from infra.local import LocalCloud
 from regulars.adapters.aws.customers import DynamoCustomerStore
+from regulars.runtime.segments import programs
 from tests.traffic import place_order, post_batch
 
 MINUTES = timedelta(minutes=1)
@@ -76,6 +78,18 @@ def test_what_must_be_filled_first_takes_some_minutes_more(shop: Shop) -> None:
     shop.put("shoes", SHOES)
     shop.cloud.advance(by=12 * MINUTES)
     assert shop.sizes()["shoes"] == 1
+    assert not shop.cloud.dead_letters()
+
+
+def test_the_word_of_a_deployment_looks_everybody_through_once(shop: Shop) -> None:
+    """Its own event, and again by an at-least-once delivery: what it changed is told one time."""
+    event = orjson.loads((ROOT / "events" / "reconcile" / "deployed.json").read_bytes())
+    shop.cloud.advance(by=12 * MINUTES)
+    assert [shop.cloud.invoke("reconcile", event) for _ in range(2)] == [{"changed": True}, {"changed": False}]
+    shop.cloud.advance(by=6 * MINUTES)
+    parameters = programs(shop.cloud.bucket_name).in_force().program.parameters
+    assert parameters.deployed is not None
+    assert parameters.since
     assert not shop.cloud.dead_letters()
 
 

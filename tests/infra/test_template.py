@@ -23,6 +23,7 @@ OPERATORS = {
     "DELETE /v1/admin/segments/{name}": True,
     **{f"POST /v1/admin/segments/{name}": False for name in ("validate", "preview", "explain", "backtest", "report")},
     "POST /v1/admin/scores/report": False,
+    "POST /v1/admin/scores/explain": False,
 }
 """The routes behind the authorizer, and whether they change anything."""
 ROLES = dict(STACK.of_type("AWS::IAM::Role"))
@@ -180,7 +181,7 @@ class TestEventSources:
 
     def test_schedules_retry_and_have_dead_letters_on_both_sides(self) -> None:
         rules = dict(STACK.of_type("AWS::Events::Rule"))
-        assert sorted(rule["ScheduleExpression"] for rule in rules.values()) == [
+        assert sorted(rule["ScheduleExpression"] for rule in rules.values() if "EventPattern" not in rule) == [
             "cron(0 4 * * ? *)",
             "cron(0 5 * * ? *)",
             "cron(15 2 * * ? *)",
@@ -198,6 +199,15 @@ class TestEventSources:
             STACK.get_att("SchedulesDlq", "Arn")
         }
         assert len(called) == len(invoked) == 5
+
+    def test_the_end_of_a_deployment_is_told_to_who_follows_changes(self) -> None:
+        """And of this stack's only: CloudFormation tells of all stacks of the account."""
+        (rule,) = (rule for _, rule in STACK.of_type("AWS::Events::Rule") if "EventPattern" in rule)
+        pattern = rule["EventPattern"]
+        assert pattern["source"] == ["aws.cloudformation"]
+        assert pattern["detail"]["stack-id"] == [STACK.resolve({"Ref": "AWS::StackId"})]
+        assert "UPDATE_COMPLETE" in pattern["detail"]["status-details"]["status"]
+        assert rule["Targets"][0]["Arn"] == STACK.get_att("ReconcileFunction", "Arn")
 
     def test_senders_from_outside_may_write_to_their_queue_only(self) -> None:
         """S3, SNS and EventBridge are services that anybody can drive: each is held to this account or this topic."""

@@ -19,7 +19,7 @@ from regulars.adapters.aws.queue import SqsQueue, sqs_client
 from regulars.adapters.aws.s3 import s3_client
 from regulars.adapters.spill import DiskSpill
 from regulars.adapters.system import RandomIds, SystemClock
-from regulars.application.changes import FollowChanges
+from regulars.application.changes import FollowChanges, deployed
 from regulars.application.rebuild import Rebuild
 from regulars.application.reconcile import Reconcile, tonight
 from regulars.application.redrive import FETCHES, QUEUES, SCHEDULES, STREAM, Deployment, Redrive
@@ -110,6 +110,17 @@ def following() -> Callable[[Sequence[tuple[str, str]], timedelta], ChangesRepor
                 clock=clock,
             )
             return use_case(messages, until=until)
+
+    return run
+
+
+def deployments() -> Callable[[], bool]:
+    """The function's: whether a deployment brought other files of the program; if so, CHANGES_QUEUE_URL is told."""
+    bucket, changes, clock = required("BUCKET_NAME"), required("CHANGES_QUEUE_URL"), SystemClock()
+
+    def run() -> bool:
+        programs = S3ProgramStore(s3_client(), bucket, program_folder(), clock=clock)
+        return deployed(programs=programs, changes=SqsQueue(sqs_client(), changes), clock=clock)
 
     return run
 
