@@ -109,11 +109,11 @@ order_windows: st.SearchStrategy[Data] = st.one_of(
     st.just(_BACK), (_units | st.just("last_year") | _between_dates).map(lambda during: {"during": during}),
 )  # fmt: skip
 event_windows: st.SearchStrategy[Data] = st.one_of(
-    st.just({}), _days.map(lambda span: {"within": span}), _days.map(lambda span: {"older_than": span}),
-    st.just({"within": "30d", "older_than": "3d"}),
-    (_units | _between_dates).map(lambda during: {"during": during}),
+    st.just({}), _days.map(lambda span: {"within": span}),
+    _days.map(lambda span: {"within": "400d", "older_than": span}), st.just({"within": "30d", "older_than": "3d"}),
+    (_units | _between_dates.filter(lambda dates: "from" in dates)).map(lambda during: {"during": during}),
 )  # fmt: skip
-# Of texts every day is kept, and that is bounded: `older_than` alone, and dates, would be 400 days.
+# Of texts every day is kept, and that is bounded: dates, and 400 days, would be too much.
 event_text_windows: st.SearchStrategy[Data] = st.one_of(
     st.just({}), _days.map(lambda span: {"within": span}),
     _days.filter(lambda span: span != "30d").map(lambda span: {"within": "30d", "older_than": span}),

@@ -146,6 +146,8 @@ class Plainly:
         if isinstance(during, dict):
             start = datetime.combine(at.date(), time(), UTC) if by_day else at
             end = start + DAY - TICK if by_day else at
+            if by_day and self.now >= start + 401 * DAY:
+                return False
             return _instant(during.get("from", "0001-01-01")) <= end and start < _instant(
                 during.get("to", "9999-12-31")
             )

@@ -7,7 +7,7 @@ a version of its own. Files stand by themselves: a definition may name what file
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from regulars.domain.loading import BAD_PROGRAM, READY_MADE, load_program
 from regulars.domain.parameters import ProgramParameters
 from regulars.domain.program import Program
 from regulars.domain.ready_made import ready_made
+from regulars.domain.rules.dates import forgotten
 from regulars.domain.rules.nodes import bounds_problem
 
 NAME_TAKEN = "name_taken"
@@ -142,11 +143,22 @@ def program_of(
         },
     }
     try:
-        return load_program(merged, parameters)
+        program = load_program(merged, parameters)
     except BadInputError as error:
         names = [definition.name for definition in put]
         lines = [_renamed(line, file, len(items), names) for line in error.detail.splitlines()]
         raise BadInputError(error.code, "\n".join(lines)) from error
+    if lines := list(_forgotten(program, definitions)):
+        raise BadInputError(BAD_PROGRAM, "\n".join(lines))
+    return program
+
+
+def _forgotten(program: Program, definitions: Mapping[str, Definition]) -> Iterator[str]:
+    """What definitions asked, when they were put, for events that were not kept any more."""
+    for segment in program.segments:
+        if (definition := definitions.get(segment.name)) is not None:
+            for problem in forgotten(segment.rule, definition.put_at):
+                yield f"definition {segment.name}: {problem}"
 
 
 def _segments_of(files: Mapping[str, object]) -> tuple[str, list[Any]]:

@@ -18,7 +18,7 @@ from regulars.domain.rules.fields import Kind
 from regulars.domain.rules.nodes import Compared, Node, Operated, Within
 from regulars.domain.rules.operands import FieldRef, context_of
 from regulars.domain.rules.where import Where
-from regulars.domain.rules.windows import Dates, During, Window, kept_long_enough, whole_days, window_of
+from regulars.domain.rules.windows import Dates, During, Window, bounded, kept_long_enough, whole_days, window_of
 
 ORDERS = "orders"
 REVENUE = "orders.revenue"
@@ -58,6 +58,11 @@ class _Windowed(Node):
     @classmethod
     def _in_days(cls, span: timedelta | None, info: ValidationInfo) -> timedelta | None:
         return whole_days(span, by_day=_is_by_day(info.data.get("measure")))
+
+    @field_validator("older_than")
+    @classmethod
+    def _bounded(cls, older_than: timedelta | None, info: ValidationInfo) -> timedelta | None:
+        return bounded(older_than, info.data.get("within"), by_day=_is_by_day(info.data.get("measure")))
 
     @field_validator("during")
     @classmethod

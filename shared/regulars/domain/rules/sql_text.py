@@ -16,7 +16,7 @@ from typing import Any
 
 from regulars.domain.instants import day_number, day_start, to_millis
 from regulars.domain.rules.compiling import Setting
-from regulars.domain.rules.windows import EVER, FOREVER, Dates, During, Window
+from regulars.domain.rules.windows import EVER, FOREVER, MAX_EVENT_DAYS, Dates, During, Window
 
 DAY_MS = 86_400_000
 _MILLISECOND = timedelta(milliseconds=1)
@@ -155,8 +155,9 @@ def days_in(window: Window, query: Query) -> Bounds:
     """The same for UTC day numbers (Window.of_day)."""
     during = window.during
     if isinstance(during, Dates):
-        first, end = _instant(during.from_), _instant(during.to)
-        return None if first is None else first // DAY_MS, None if end is None else -(-end // DAY_MS)
+        first, end = to_millis(during.from_), _instant(during.to)
+        kept = _first_day_after(query.now - timedelta(days=MAX_EVENT_DAYS) - _DAY)
+        return max(first // DAY_MS, kept), None if end is None else -(-end // DAY_MS)
     if during is not None:
         begins, ends = _unit(during, query.now, Setting())
         return day_number(begins), day_number(ends)

@@ -22,11 +22,12 @@ from regulars.domain.rules.nodes import Node
 from regulars.domain.rules.operands import context_of, instant_of
 
 __all__ = [
-    "ALWAYS", "EVER", "FOREVER", "MAX_EVENT_DAYS", "NEVER", "Dates", "During", "Reign", "Window", "kept_long_enough",
-    "whole_days", "window_of", "zone_of",
+    "ALWAYS", "EVER", "FOREVER", "MAX_EVENT_DAYS", "NEVER", "Dates", "During", "Reign", "Window", "bounded",
+    "kept_long_enough", "whole_days", "window_of", "zone_of",
 ]  # fmt: skip
 MAX_EVENT_DAYS = 400
 _DAY = timedelta(days=1)
+_KEPT = timedelta(days=MAX_EVENT_DAYS) + _DAY
 
 Reign = tuple[datetime, datetime]
 """From the first instant on, until the second: when, seen from now, something is in a window."""
@@ -119,10 +120,12 @@ class Window:
 
     def of_day(self, day: int) -> Reign:
         """The same for the events of a UTC day, which are known by the day: each of them counts as long as any of them
-        might."""
+        might. Between dates, too, no longer than they are kept for sure: whether somebody did something new, with which
+        old days are forgotten, must not matter."""
         start = day_start(day)
         if isinstance(self.during, Dates):
-            return ALWAYS if self.during.from_ < start + _DAY and start < self.during.to else NEVER
+            inside = self.during.from_ < start + _DAY and start < self.during.to
+            return (EVER, later(start, _KEPT)) if inside else NEVER
         if self.during is not None:
             return self.of_instant(start, UTC)
         begins = EVER if self.older_than is None else later(start, self.older_than)
@@ -174,4 +177,16 @@ def kept_long_enough(during: During | Dates | None, *, by_day: bool) -> During |
     """Events are kept for so many days only. Raises ValueError."""
     if by_day and during is During.LAST_YEAR:
         raise ValueError(f"events are kept for {MAX_EVENT_DAYS} days; only orders can be asked for last year")
+    if by_day and isinstance(during, Dates) and during.from_ == EVER:
+        raise ValueError(f"events are kept for {MAX_EVENT_DAYS} days: add from; only orders can be asked for ever")
     return during
+
+
+def bounded(older_than: timedelta | None, within: timedelta | None, *, by_day: bool) -> timedelta | None:
+    """So what of events lies some time ago must have a bound farther back. Raises ValueError."""
+    if by_day and older_than is not None and within is None:
+        raise ValueError(
+            f"events are kept for {MAX_EVENT_DAYS} days: add within, such as within: {MAX_EVENT_DAYS}d; "
+            "only orders can be asked for ever"
+        )
+    return older_than
