@@ -32,14 +32,18 @@ def points() -> list[Point]:
 def crashes(where: Iterable[Point], *, all_of_them: bool = True) -> Iterator[Outcome]:
     """The orderly day, killed before and after each of these calls; or once only where the call changes nothing."""
     for point in where:
-        changes = point[1].partition(".")[2].startswith(CHANGING)
-        for fault in (Fault.CRASH_BEFORE, Fault.CRASH_AFTER) if changes or all_of_them else (Fault.CRASH_AFTER,):
+        both = all_of_them or _changes(point)
+        for fault in (Fault.CRASH_BEFORE, Fault.CRASH_AFTER) if both else (Fault.CRASH_AFTER,):
             yield simulate(replace(ORDERLY, plan={point: fault}))
 
 
 def share_of(where: list[Point], part: int) -> list[Point]:
-    """The first call of each kind, and one of `part` of the others."""
-    return [point for index, point in enumerate(where) if point[2] == 1 or index % part == 0]
+    """The first call of each kind that changes anything, and one of `part` of the others."""
+    return [point for index, point in enumerate(where) if (point[2] == 1 and _changes(point)) or index % part == 0]
+
+
+def _changes(point: Point) -> bool:
+    return point[1].partition(".")[2].startswith(CHANGING)
 
 
 def seeded(seed: int, bug: Bug = nullcontext) -> Outcome:
