@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Document = dict[str, Any]
-PATH, SCORES_PATH = "/v1/admin/segments", "/v1/admin/scores/report"
+PATH, SCORES_PATH = "/v1/admin/segments", "/v1/admin/scores"
 READ, WRITE = "regulars/segments.read", "regulars/segments.write"
 MODELS: list[type[BaseModel]] = [
     requests.DefinitionBody,
@@ -22,6 +22,7 @@ MODELS: list[type[BaseModel]] = [
     requests.BacktestRequest,
     requests.ReportRequest,
     requests.ScoresRequest,
+    requests.ExplainScoresRequest,
 ]
 SECURITY_SCHEME: Document = {
     "type": "http",
@@ -79,7 +80,8 @@ def paths() -> Document:
         PATH: {"get": _operation("listSegments", "All segments in force", READ, {"200": _document("They are.")})},
         f"{PATH}/{{name}}": {"get": _read(), "put": _put(), "delete": _withdraw()},
         **{f"{PATH}/{name}": {"post": _action(name, *about)} for name, about in actions.items()},
-        SCORES_PATH: {"post": _scores()},
+        f"{SCORES_PATH}/report": {"post": _scores()},
+        f"{SCORES_PATH}/explain": {"post": _scores_of_one()},
     }
 
 
@@ -171,3 +173,17 @@ def _scores() -> Document:
     told = _operation("reportScores", summary, READ, {"200": _document("Done.", groups={"type": "array"})})
     told["responses"] |= {"400": _refused("400")}
     return {**told, "requestBody": _body(requests.ScoresRequest, needed=False)}
+
+
+def _scores_of_one() -> Document:
+    summary = "A customer's scores: the nine fields, why some are absent, what moved each, and the churn band"
+    by_name: Document = {"type": "object"}
+    text: Document = {"type": ["string", "null"]}
+    told = _operation(
+        "explainScores",
+        summary,
+        READ,
+        {"200": _document("Done.", scores=by_name, reasons=by_name, explanations=by_name, churn_band=text)},
+    )
+    told["responses"] |= {status: _refused(status) for status in ("400", "404")}
+    return {**told, "requestBody": _body(requests.ExplainScoresRequest)}

@@ -1,4 +1,4 @@
-"""`regulars scores`: how good the scores are, and of whom."""
+"""`regulars scores`: how good the scores are, and of whom; and one customer's."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from regulars.cli_options import BUCKET, TABLE, trouble
-from regulars.cli_segments import AS_JSON, table_of
+from regulars.cli_options import BUCKET, TABLE, node_argument, trouble
+from regulars.cli_segments import AS_JSON, table_of, trace_lines
+from regulars.domain.money import currency_exponent, decimal_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _WHY = {
     "gate": "no model may be fitted yet",
@@ -19,6 +20,8 @@ _WHY = {
     "only_one": "the only one that could be fitted and compared",
     "lowest_brier": "the lowest Brier score",
 }
+_MONEY = ("historic_clv", "predicted_clv", "total_clv", "average_order_value")
+_SCALES = {"log_odds": "log-odds by factor", "score": "by factor, one at a time"}
 
 
 @click.group()
@@ -50,6 +53,55 @@ def report(bucket: str, table: str, by: str | None, *, as_json: bool) -> None:
         _groups(doc)
     elif by:
         click.echo(f"by {by}: nobody has a score")
+
+
+@scores.command()
+@BUCKET
+@TABLE
+@click.argument("customer")
+@AS_JSON
+def explain(bucket: str, table: str, customer: str, *, as_json: bool) -> None:
+    """The scores of CUSTOMER (email:ADDRESS, user:ID, a node id, ...): the nine fields, why one is absent, what moved
+    each, and the churn band with its rules."""
+    from regulars.application.scores_explain import explained_scores_doc  # noqa: PLC0415
+    from regulars.runtime.segments import scores_explain as compose  # noqa: PLC0415
+
+    node = node_argument(customer)
+    with trouble():
+        doc = explained_scores_doc(compose(bucket, table)(node))
+    if as_json:
+        click.echo(json.dumps(doc, indent=2, ensure_ascii=False))
+        return
+    for line in score_lines(doc):
+        click.echo(line)
+
+
+def score_lines(doc: Mapping[str, Any]) -> Iterator[str]:
+    """A customer's scores (`explained_scores_doc`) as lines to read."""
+    model = doc["model"]
+    source = "no model is fitted yet" if model is None else f"models fitted {model['fitted_at']}"
+    yield f"{doc['customer']} as of {doc['at']}, by program {doc['program_version']}; {source}"
+    unit = 10 ** currency_exponent(doc["currency"])
+    for name, value in doc["scores"].items():
+        reason, explanation = doc["reasons"].get(name), doc["explanations"].get(name)
+        origin = f" (from {doc['churn_from']})" if name == "churn_probability" and doc["churn_from"] else ""
+        yield f"  {name}: {_score(name, value, doc['currency'])}{origin}{f' ({reason})' if reason else ''}"
+        if explanation is not None and explanation["contributions"]:
+            scale = unit if name in _MONEY else 1
+            parts = ", ".join(
+                f"{each['factor']} {each['effect'] / scale:+.3f}" for each in explanation["contributions"]
+            )
+            yield f"    average buyer {explanation['average'] / scale:.3f}; {_SCALES[explanation['scale']]}: {parts}"
+    yield f"churn band: {doc['churn_band'] or 'none'} (decided: {doc['decided_churn_band'] or 'none'})"
+    for band in doc["bands"]:
+        yield f"  {band['band']}"
+        yield from trace_lines(band["why"], 2)
+
+
+def _score(name: str, value: int | float | str | None, currency: str) -> str:
+    if name in _MONEY and isinstance(value, int):
+        return f"{decimal_text(value, currency)} {currency}"
+    return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _model(model: Mapping[str, Any]) -> None:

@@ -168,3 +168,14 @@ class TestActions:
         doc = shop.request("POST", "/v1/admin/scores/report", token, {"by": "traits.age"}).json()
         assert (doc["model"], doc["by"], doc["groups"]) == (None, "traits.age", [])
         assert shop.request("POST", "/v1/admin/scores/report", {}, b"").status == 401
+
+    def test_scores_of_a_customer_name_nobody(self, shop: LocalCloud) -> None:
+        token = {"authorization": f"Bearer {shop.operator_token()}"}
+        asked_of = {"customer": "email:ann@example.com"}
+        reply = shop.request("POST", "/v1/admin/scores/explain", token, asked_of)
+        doc = reply.json()
+        assert (doc["scores"]["historic_clv"], doc["scores"]["historic_number_of_orders"]) == (12000, 1)
+        assert doc["reasons"]["churn_probability"] == "model_not_fitted"
+        assert doc["churn_band"] == "low"
+        assert "ann@" not in reply.text
+        assert shop.request("POST", "/v1/admin/scores/explain", {}, asked_of).status == 401

@@ -93,14 +93,15 @@ def scores_doc(report: ScoresReport) -> dict[str, Any]:
     return {
         "at": iso(report.at),
         "program_version": report.program_version,
-        "model": None if report.model is None else _model_doc(report.model),
+        "model": None if report.model is None else model_doc(report.model),
         "by": report.by,
         "everybody": None if bias is None else _group_doc(bias.everybody),
         "groups": [] if bias is None else [_group_doc(group) for group in bias.groups],
     }
 
 
-def _model_doc(model: ScoreModel) -> dict[str, Any]:
+def model_doc(model: ScoreModel) -> dict[str, Any]:
+    """The JSON document of a model: which was published and why, when it was fitted, and how good it was."""
     source = model.churn or (Source.COHORT if model.cohorts else None)
     return {
         "fitted_at": iso(from_millis(model.fitted_at)),

@@ -19,8 +19,9 @@ from regulars.domain.orders import OrderBook, OrderEntry
 from regulars.domain.plan import FeaturePlan
 from regulars.domain.profile import Profile, fold, latest, links_after, merge_consent
 from regulars.domain.profile import merged as profiles_merged
-from regulars.domain.rules.fields import LAPSING
+from regulars.domain.rules.fields import LAPSING, WHY_ABSENT
 from regulars.domain.rules.view import OrderRow, Value
+from regulars.domain.scores.model import ScoreModel
 from regulars.domain.scores.scoring import Scorer
 from regulars.domain.statements import GRANTED, ConsentRecord
 from regulars.domain.tallies import Tally
@@ -138,6 +139,8 @@ class Customer:
             return trait.value if trait else None
         if kind == "events":
             return self._counter(rest)
+        if kind == WHY_ABSENT:
+            return self.scored().reason(rest)
         raise KeyError(field)
 
     def at(self, field: str, then: datetime) -> Value:
@@ -151,6 +154,10 @@ class Customer:
             return self.next_consent_expiry(field.split(".")[1])
         scored = self._scores()
         return None if scored is None else scored.changes(field, bound, now)
+
+    def scored(self) -> Scored:
+        """The scores, whose every one that needs a model is absent, with its reason, where none is fitted."""
+        return self._scores() or Scored(Scorer(ScoreModel()), self.orders(), ())
 
     def _scores(self) -> Scored | None:
         if self._scored is None and self.terms.scorer is not None:

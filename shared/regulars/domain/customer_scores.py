@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from regulars.domain.instants import day_number, from_millis, to_millis
 from regulars.domain.rules.numbers import THOUSAND
+from regulars.domain.scores.gates import Reason
 from regulars.domain.scores.history import Activity, Buying, activity_of, buying_of
 from regulars.domain.scores.lifecycle import Stage
 from regulars.domain.scores.rfm import QUINTILES, TERTILES, klaviyo_group, next_group_change, shopify_group
+from regulars.domain.scores.scoring import CHURN, MOVING, Explanation, Scores
 
 if TYPE_CHECKING:
     from regulars.domain.customer import Customer
@@ -42,6 +44,26 @@ class Scored:
         if field == "scores.churn_probability":
             return scorer.churn(self._buying, self._activity, now)
         return SCORE_FIELDS[field](scorer, self._buying, now)
+
+    def reason(self, field: str) -> str | None:
+        """Why a field of SCORE_FIELDS is absent, in a stable word (docs/scores.md); None where nothing says."""
+        kind, _, score = field.partition(".")
+        if self._buying is None:
+            return Reason.NO_ORDERS.value
+        if kind != "scores":
+            return (Reason.TOO_FEW_REPEAT_BUYERS if kind == "lifecycle" else Reason.MODEL_NOT_FITTED).value
+        found = self._scorer.reasons(self._buying).get(CHURN if score == "churn_from" else score)
+        return found.value if found else None
+
+    def scores(self, now: datetime) -> Scores:
+        """Klaviyo's nine, with the reasons for those that are absent."""
+        return self._scorer.scores(self._buying, self._activity, to_millis(now))
+
+    def explained(self, now: datetime) -> dict[str, Explanation]:
+        """By score that a model makes and that is there, which factor moved it how much."""
+        at = to_millis(now)
+        found = {score: self._scorer.explain(self._buying, self._activity, at, score=score) for score in MOVING}
+        return {score: explanation for score, explanation in found.items() if explanation is not None}
 
     def changes(self, field: str, bound: float | None, now: datetime) -> datetime | None:
         """The first instant after `now` at which `field >= bound` changes with nothing happening; of a group (`bound`

@@ -13,6 +13,7 @@ from regulars.adapters.aws.queue import SqsQueue, sqs_client
 from regulars.adapters.aws.s3 import s3_client
 from regulars.adapters.spill import DiskSpill
 from regulars.adapters.system import SystemClock
+from regulars.application.scores_explain import ExplainScores
 from regulars.application.scores_report import ReportScores
 from regulars.application.segments.admin import AdminApi
 from regulars.application.segments.backtest import BacktestSegment
@@ -62,6 +63,13 @@ def scores_report(bucket: str, table: str) -> ReportScores:
     )
 
 
+def scores_explain(bucket: str, table: str) -> ExplainScores:
+    """Explain the scores of a table's customers."""
+    return ExplainScores(
+        store=DynamoCustomerStore(dynamo_client(), table), programs=programs(bucket), clock=SystemClock()
+    )
+
+
 def backtest(bucket: str) -> BacktestSegment:
     """Look back by a bucket's log, with a spill on the local disk that is gone afterwards."""
     return BacktestSegment(log=S3EventLog(s3_client(), bucket), spills=DiskSpill, clock=SystemClock())
@@ -87,4 +95,5 @@ def admin() -> AdminApi:
         backtest=BacktestSegment(log=log, spills=DiskSpill, clock=clock),
         report=ReportSegments(store=store, log=log, programs=in_force, clock=clock),
         scores=ReportScores(store=store, programs=in_force, clock=clock),
+        explain_scores=ExplainScores(store=store, programs=in_force, clock=clock),
     )

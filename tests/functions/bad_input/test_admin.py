@@ -109,6 +109,27 @@ def test_bad_requests_for_scores(endpoint: Endpoint, token: dict[str, str], row:
     assert endpoint.send("POST", "/v1/admin/scores/report", token, body) == outcome
 
 
+SCORES_OF: dict[str, tuple[Any, Outcome]] = {
+    "nobody": ({}, BAD_SHAPE),
+    "nothing": (b"", BAD_SHAPE),
+    "a customer that is none": ({"customer": "somebody"}, NOBODY),
+    "a customer that is blocked": ({"customer": "user:null"}, NOBODY),
+    "a customer that is a number": ({"customer": 5}, BAD_SHAPE),
+    "a customer that is empty": ({"customer": ""}, BAD_SHAPE),
+    "a customer that is far too long": ({"customer": "user:" + "x" * 9_000}, BAD_SHAPE),
+    "a customer of whom nothing is known": ({"customer": "user:zoe"}, UNKNOWN),
+    "an unknown key": ({"customer": "user:a", "score": "churn_probability"}, BAD_SHAPE),
+    "an array": (["user:a"], BAD_SHAPE),
+    "half of a document": (b"{", BAD_JSON),
+}
+
+
+@pytest.mark.parametrize("row", SCORES_OF)
+def test_bad_requests_for_somebodys_scores(endpoint: Endpoint, token: dict[str, str], row: str) -> None:
+    body, outcome = SCORES_OF[row]
+    assert endpoint.send("POST", "/v1/admin/scores/explain", token, body) == outcome
+
+
 @pytest.mark.parametrize("row", ACTIONS)
 def test_bad_requests(endpoint: Endpoint, token: dict[str, str], row: str) -> None:
     action, body, outcome = ACTIONS[row]

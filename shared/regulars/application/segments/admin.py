@@ -12,6 +12,7 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from regulars.application.http import HttpReply, error_reply, json_reply
+from regulars.application.scores_explain import ExplainScores, explained_scores_doc
 from regulars.application.scores_report import ReportScores, scores_doc
 from regulars.application.segments import requests as bodies
 from regulars.application.segments.backtest import BacktestSegment, backtest_doc
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from regulars.domain.definitions import Basis
 
 PATH = "/v1/admin/segments"
-SCORES_PATH = "/v1/admin/scores/report"
+SCORES_PATH = "/v1/admin/scores"
 RETRY_SECONDS = 5
 PATIENCE = timedelta(seconds=24)
 """API Gateway waits 30 seconds for an answer."""
@@ -60,6 +61,7 @@ class AdminApi:
     backtest: BacktestSegment
     report: ReportSegments
     scores: ReportScores
+    explain_scores: ExplainScores
 
     def __call__(self, request: HttpRequest) -> HttpReply:
         """200 with a document, or a refusal as `{"code", "message", "success": false}`, with `problems` where there are
@@ -75,7 +77,7 @@ class AdminApi:
     def _answered(self, request: HttpRequest) -> HttpReply:
         if not request.subject:
             raise BadInputError("unauthorized", "the gateway says nobody's name")
-        if request.path == SCORES_PATH:
+        if request.path in (f"{SCORES_PATH}/report", f"{SCORES_PATH}/explain"):
             return _only(request, "POST") or _ok(self._scored(request))
         tail = request.path.removeprefix(PATH).strip("/") if request.path.startswith(PATH) else None
         if tail == "":
@@ -108,8 +110,11 @@ class AdminApi:
         return _ok(doc, {"etag": f'"{version}"'})
 
     def _scored(self, request: HttpRequest) -> Mapping[str, Any]:
-        asked = bodies.parsed(bodies.ScoresRequest, bodies.data_in(request.raw_body() or b"{}"))
-        return scores_doc(self.scores(asked.by))
+        data = bodies.data_in(request.raw_body() or b"{}")
+        if request.path.endswith("/report"):
+            return scores_doc(self.scores(bodies.parsed(bodies.ScoresRequest, data).by))
+        asked = bodies.parsed(bodies.ExplainScoresRequest, data)
+        return explained_scores_doc(self.explain_scores(_node_of(asked.customer)))
 
     def _acted(self, action: str, request: HttpRequest) -> Mapping[str, Any]:
         data = bodies.data_in(request.raw_body() or b"{}")
@@ -142,12 +147,7 @@ class AdminApi:
         }
 
     def _explained(self, asked: bodies.ExplainRequest) -> Mapping[str, Any]:
-        node = node_of(asked.customer)
-        if node is None:
-            raise BadInputError(
-                "bad_identifier", "a customer is a node id, or user:ID, email:ADDRESS, phone:+NUMBER, ..."
-            )
-        return explained_doc(self.explain(node, asked.segment))
+        return explained_doc(self.explain(_node_of(asked.customer), asked.segment))
 
     def _looked_back(self, asked: bodies.BacktestRequest, data: Any, now: datetime) -> Mapping[str, Any]:
         if (asked.segment is None) == (asked.definition is None):
@@ -165,6 +165,13 @@ class AdminApi:
             if name not in {segment.name for segment in program.segments}:
                 raise BadInputError("unknown_segment", "there is no such segment")
         return backtest_doc(self.backtest(program, name, over, until=now + PATIENCE))
+
+
+def _node_of(customer: str) -> str:
+    node = node_of(customer)
+    if node is None:
+        raise BadInputError("bad_identifier", "a customer is a node id, or user:ID, email:ADDRESS, phone:+NUMBER, ...")
+    return node
 
 
 def _ok(doc: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> HttpReply:

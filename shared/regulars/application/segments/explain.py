@@ -15,6 +15,8 @@ from regulars.domain.instants import iso
 from regulars.domain.state import CustomerState, Membership
 
 if TYPE_CHECKING:
+    from regulars.domain.customer import Customer
+    from regulars.domain.program import CompiledProgram
     from regulars.ports import Clock, CustomerStore, ProgramStore
 
 UNKNOWN_SEGMENT = "unknown_segment"
@@ -63,21 +65,9 @@ class ExplainSegment:
         if segment not in names:
             raise BadInputError(UNKNOWN_SEGMENT, f"there is no such segment; there are {', '.join(sorted(names))}")
         compiled = program.compiled
-        nearby = Neighbourhood(self._store, [node], {}, program.identity)
-        members = nearby.members(node)
-        if not any(nearby.heads[member].profile or nearby.heads[member].orders for member in members):
-            raise BadInputError(UNKNOWN_CUSTOMER, "nothing is known of this customer")
-        root = nearby.root(node)
-        customer = customer_of(
-            root,
-            fragments_of(members, nearby.addresses(members), nearby.heads),
-            compiled.terms,
-            now=now,
-        )
-        stored = nearby.heads[root].state
-        state = stored.value if stored else CustomerState()
+        customer, state = known_customer(self._store, compiled, node, now)
         return Explained(
-            customer=root,
+            customer=customer.root,
             segment=segment,
             described=program.describe(segment),
             at=now,
@@ -87,6 +77,20 @@ class ExplainSegment:
             decided_under=state.program_version,
             waits=segment in program.waiting,
         )
+
+
+def known_customer(
+    store: CustomerStore, program: CompiledProgram, node: str, now: datetime
+) -> tuple[Customer, CustomerState]:
+    """The customer of a node as of now, and what was decided of them. Raises BadInputError `unknown_customer`."""
+    nearby = Neighbourhood(store, [node], {}, program.identity)
+    members = nearby.members(node)
+    if not any(nearby.heads[member].profile or nearby.heads[member].orders for member in members):
+        raise BadInputError(UNKNOWN_CUSTOMER, "nothing is known of this customer")
+    root = nearby.root(node)
+    parts = fragments_of(members, nearby.addresses(members), nearby.heads)
+    stored = nearby.heads[root].state
+    return customer_of(root, parts, program.terms, now=now), stored.value if stored else CustomerState()
 
 
 def explained_doc(found: Explained) -> dict[str, Any]:

@@ -90,6 +90,12 @@ class ScoresRequest(_Request):
     by: Annotated[str, Field(min_length=1, max_length=200, examples=["traits.age"])] | None = None
 
 
+class ExplainScoresRequest(_Request):
+    """A customer by any identifier (`email:...`, `user:...`, a node id)."""
+
+    customer: Annotated[str, Field(min_length=1, max_length=400, examples=["user:c-42"])]
+
+
 def data_in(raw: bytes) -> Any:
     """The JSON in a body, decimals exact. Raises BadInputError: `too_large`, `bad_json`."""
     if len(raw) > MAX_BODY:

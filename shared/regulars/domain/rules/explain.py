@@ -20,7 +20,7 @@ from regulars.domain.rules.compile_leaves import part_of
 from regulars.domain.rules.compile_sequences import reigns_of
 from regulars.domain.rules.durations import duration_text
 from regulars.domain.rules.evaluate import CHURN_BAND
-from regulars.domain.rules.fields import Kind, field_kind
+from regulars.domain.rules.fields import SCORED, WHY_ABSENT, Kind, field_kind
 from regulars.domain.rules.leaves import SHARES, Compare, InSegment, Multiple, RandomShare, Since
 from regulars.domain.rules.numbers import THOUSAND
 from regulars.domain.rules.operands import FieldRef, ParameterRef
@@ -90,7 +90,10 @@ def _(rule: Compare, scene: Scene) -> Trace:
     kind = field_kind(rule.field)
     trace: Trace = {"field": rule.field}
     if not is_personal(rule.field):
-        trace["value"] = _shown(scene.facts[rule.field], kind, scene)
+        found = scene.facts[rule.field]
+        trace["value"] = _shown(found, kind, scene)
+        if found is None and rule.field.startswith(SCORED):
+            trace["reason"] = scene.facts.view.value(f"{WHY_ABSENT}.{rule.field}")
     for operator, operand in rule.operations():
         trace[operator] = operand if operator == "exists" else _shown(operand, kind, scene)
     if rule.field == CHURN_BAND and (behind := scene.within("the bands")):

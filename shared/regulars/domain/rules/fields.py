@@ -150,6 +150,12 @@ def field_kind(field: str) -> Kind:
     raise ValueError(f"there is no field of that name{hint}")
 
 
+WHY_ABSENT = "why_absent"
+"""Before the name of a field of SCORED, a view tells why that is absent; no rule asks for it."""
+SCORED = ("scores.", "rfm.", "lifecycle.")
+"""What the names of fields begin with that the nightly models make."""
+
+
 def event_of(field: str) -> str | None:
     """The event name inside `events.<name>.count`, `.first_at` or `.last_at`; None for every other field."""
     match = _EVENT.fullmatch(field)

@@ -152,14 +152,11 @@ class Scorer:
     def scores(self, buying: Buying | None, activity: Activity | None, now: int) -> Scores:
         """All scores of a customer at `now`. Refunds are taken off; cancelled orders are not in `buying`."""
         if buying is None:
-            absent = ("average_days_between_orders", "average_order_value", "expected_date_of_next_order", *MOVING)
-            return Scores(reasons=dict.fromkeys(absent, Reason.NO_ORDERS))
-        reasons = self._reasons(buying)
+            return Scores(reasons=self.reasons(None))
+        reasons = self.reasons(buying)
         purchases = self._purchases(buying, now)
         value = self._value(buying, purchases)
         expected = self.expected_next(buying)
-        if self.model.bg_nbd is not None and expected is None:
-            reasons["expected_date_of_next_order"] = Reason.TOO_FAR_AHEAD
         several = buying.orders > 1
         return Scores(
             historic_clv=buying.revenue,
@@ -177,8 +174,12 @@ class Scorer:
             reasons=reasons,
         )
 
-    def _reasons(self, buying: Buying) -> dict[str, Reason]:
-        model, reasons = self.model, {}
+    def reasons(self, buying: Buying | None) -> dict[str, Reason]:
+        """Why each score that is absent is, by its field; and why the churn probability is only the cohort's."""
+        if buying is None:
+            absent = ("average_days_between_orders", "average_order_value", "expected_date_of_next_order", *MOVING)
+            return dict.fromkeys(absent, Reason.NO_ORDERS)
+        model, reasons = self.model, dict[str, Reason]()
         if buying.orders == 1:
             reasons["average_days_between_orders"] = Reason.ONE_ORDER
         if model.churn is None:
@@ -188,6 +189,8 @@ class Scorer:
             reasons |= dict.fromkeys((ORDERS, VALUE, TOTAL, "expected_date_of_next_order"), why)
         elif model.gamma_gamma is None:
             reasons |= dict.fromkeys((VALUE, TOTAL), model.reasons.get("gamma_gamma", Reason.MODEL_NOT_FITTED))
+        if model.bg_nbd is not None and self.expected_next(buying) is None:
+            reasons["expected_date_of_next_order"] = Reason.TOO_FAR_AHEAD
         return reasons
 
     def expected_next(self, buying: Buying | None) -> int | None:
