@@ -214,3 +214,16 @@ def test_sizes_over_time_fit_on_a_line_and_end_with_today(sizes: list[int], bloc
     drawn = sparkline(sizes)
     assert (len(drawn) if isinstance(blocks, int) else drawn) == blocks
     assert not sizes or drawn[-1] == ("█" if sizes[-1] else "▁")
+
+
+def test_one_customers_scores_with_the_reasons_for_those_that_are_absent(shop: LocalCloud) -> None:
+    text = run(shop, "explain", "user:ann", group="scores")
+    assert text.exit_code == 0, text.output
+    assert "  historic_clv: 120.00 USD" in text.output
+    assert "  average_days_between_orders: - (one_order)" in text.output
+    assert "churn band: low (decided: low)" in text.output
+    doc = json.loads(run(shop, "explain", "user:ann", "--json", group="scores").stdout)
+    assert len(doc["scores"]) == 9
+    nobody = run(shop, "explain", "user:zoe", group="scores")
+    assert (nobody.exit_code, nobody.output) == (1, "Error: nothing is known of this customer\n")
+    assert run(shop, "explain", "somebody", group="scores").exit_code == 2
