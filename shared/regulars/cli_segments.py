@@ -285,9 +285,11 @@ def trace_lines(trace: Mapping[str, Any], depth: int = 1) -> Iterable[str]:
     parts = []
     for key, value in trace.items():
         if key in ("all", "any"):
-            children, parts = value, [f"{key} of"]
+            children = value
+            parts.append(f"{key} of")
         elif key == "not":
-            children, parts = [value], ["not"]
+            children = [value]
+            parts.append("not")
         elif key == "why":  # of the segment that is named
             children = [value]
         elif key == "bands":

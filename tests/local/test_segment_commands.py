@@ -104,9 +104,11 @@ def test_explain_says_leaf_by_leaf_why_since_when_and_until_when(shop: LocalClou
     assert as_of.startswith("as of 2026-11-22T10:00:00.000Z, by program ")
     assert leaf == "  yes count orders within 30d [1] at_least 1 until 2026-12-22T09:00:00.000Z"
     loyal = run(shop, "explain", "user:ann", "loyal").output.splitlines()
-    assert loyal[-3].startswith("  no  all of")
-    assert loyal[-2].startswith("    no  count orders within 365d [1] at_least 5")
-    assert loyal[-1].startswith("    yes field churn_band [low]")
+    first = next(number for number, line in enumerate(loyal) if line.startswith("  no  all of"))
+    assert loyal[first + 1].startswith("    no  count orders within 365d [1] at_least 5")
+    assert loyal[first + 2].startswith("    yes field churn_band [low]")
+    assert loyal[first + 3].startswith("      yes band low")
+    assert " until " in loyal[first + 2]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -146,6 +146,19 @@ def test_a_segment_among_all(tmp_path: Path) -> None:
     assert found.sizes == {name: sum(name in one for one in everywhere) for name in found.sizes}
     assert found.both == {name: sum({name, "active"} <= one for one in everywhere) for name in found.sizes}
     assert len(found.sizes) == len(program.segments) - 1
+
+
+def test_dates_of_a_window_are_the_programs_days_live_and_in_the_snapshot(tmp_path: Path) -> None:
+    rule = {"count": "orders", "during": {"from": "2026-11-20", "to": "2026-11-21"}, "at_least": 1}
+    files = {"p.yaml": {"currency": "EUR", "time_zone": "Europe/Berlin", "segments": [{"name": "x", "rule": rule}]}}
+    program = load_program(files)
+    ordered_at = [datetime(2026, 11, day, 23, minute, tzinfo=UTC) for day in (19, 20) for minute in (0, 59)]
+    ordered_at += [datetime(2026, 11, day, 22, 59, tzinfo=UTC) for day in (19, 20)]
+    views = [FakeView(orders=[(at, 100)], root=f"u_{number}") for number, at in enumerate(ordered_at)]
+    write_snapshot(tmp_path / "s.parquet", views, program.compiled, NOON)
+    found = SnapshotPopulation(read_snapshot(tmp_path / "s.parquet")).find(program, "x", sample=9)
+    assert sorted(found.sample) == ["u_0", "u_1", "u_5"]
+    assert [view.root for view in views if program.compiled.memberships(view, NOON)] == ["u_0", "u_1", "u_5"]
 
 
 def test_a_snapshot_for_other_rules_is_refused(tmp_path: Path) -> None:

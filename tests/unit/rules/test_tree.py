@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -149,7 +149,7 @@ def test_dates_of_a_window_are_days_of_the_programs_calendar_and_of_events_utc_d
     berlin = RuleContext(zone=ZoneInfo("Europe/Berlin"))
 
     def during(what: str, dates: dict[str, Any], context: RuleContext = berlin) -> list[str]:
-        window = parse_rule({"count": what, "during": dates, "above": 0}, context=context).during
+        window = cast("Any", parse_rule({"count": what, "during": dates, "above": 0}, context=context)).during
         return [iso(window.from_), iso(window.to)]
 
     assert during("orders", said) == ["2026-11-26T23:00:00.000Z", "2026-11-30T23:00:00.000Z"]
