@@ -29,11 +29,10 @@ def points() -> list[Point]:
     return [(function, operation, number) for _task, function, operation, number, _fault in outcome.trace]
 
 
-def crashes(where: Iterable[Point], *, all_of_them: bool = True) -> Iterator[Outcome]:
-    """The orderly day, killed before and after each of these calls; or once only where the call changes nothing."""
+def crashes(where: Iterable[Point], *, before: bool = True) -> Iterator[Outcome]:
+    """The orderly day, killed after each of these calls, and `before` it."""
     for point in where:
-        both = all_of_them or _changes(point)
-        for fault in (Fault.CRASH_BEFORE, Fault.CRASH_AFTER) if both else (Fault.CRASH_AFTER,):
+        for fault in (Fault.CRASH_BEFORE, Fault.CRASH_AFTER) if before else (Fault.CRASH_AFTER,):
             yield simulate(replace(ORDERLY, plan={point: fault}))
 
 

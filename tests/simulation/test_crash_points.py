@@ -52,8 +52,8 @@ def test_every_call_that_a_role_allows_is_crossed() -> None:
 
 @pytest.mark.parametrize("group", range(_GROUPS))
 def test_a_function_may_be_killed_at_any_call(group: int) -> None:
-    """Here at the first call of each kind that changes anything, before and after it, and at some others."""
+    """Here after the first call of each kind that changes anything, when nobody has noted it, and after some others."""
     chosen = share_of(points(), 40)[group::_GROUPS]
     assert [
-        (outcome.replay(), outcome.violations) for outcome in crashes(chosen, all_of_them=False) if outcome.violations
+        (outcome.replay(), outcome.violations) for outcome in crashes(chosen, before=False) if outcome.violations
     ] == []
