@@ -12,11 +12,10 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
-import orjson
-
+from regulars.application.due_notes import notes_of
 from regulars.application.neighbourhood import Neighbourhood, let_go, links_of
 from regulars.application.outbox import Relay
-from regulars.domain.customer import Fragment, customer_of
+from regulars.domain.customer import Customer, Fragment, customer_of
 from regulars.domain.engine import BULK, IMPORT, MERGE, OUTBOX_RETRY, REBUILD, SPLIT, next_state, step
 from regulars.domain.errors import PermanentError, TransientError, VersionConflictError, computing
 from regulars.domain.facts import Fact
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 
 _PROFILE, _ORDERS = Part.PROFILE, Part.ORDERS
 _ATTEMPTS = 5
-_WHOLES = {None: None, BULK: BULK, IMPORT: IMPORT, REBUILD: REBUILD}
-"""What a due message may say of what nobody has looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +121,7 @@ class EvaluateCustomers:
 
     def due(self, messages: Iterable[tuple[str, str]]) -> EvaluationReport:
         """Evaluate the customers of (message id, body) as of now, and relay what an earlier evaluation left behind."""
-        notes, poison = _notes(messages)
+        notes, poison = notes_of(messages)
         rules = self._programs.current().identity
         nearby = Neighbourhood(self._store, {note.node for note in notes}, {}, rules)
         tasks: dict[str, _Task] = {}
@@ -194,8 +191,10 @@ class EvaluateCustomers:
             rebuilt = {}
         customer = customer_of(root, fragments, program.terms, now=now)
         if rebuilt:
-            customer, before = step(customer, before, (), now=_start(facts, now), program=program, whole=REBUILD)
+            customer, before = _with_rebuild(customer, before, facts, told=bool(changes), now=now, program=program)
         after = next_state(customer, before, facts, now=now, program=program, whole=_whole(whole, task, absorbed))
+        if rebuilt and not after.outbox:
+            after.relay_by = None  # that it was postponed is over
         after.evaluated |= rebuilt | {_part(change): change.version for change in changes}
         due_passed = task.due and stored is not None and after.next_due != stored.value.next_due
         if not (absorbed or due_passed or rebuilt or after.differs_from(stored.value if stored else CustomerState())):
@@ -211,8 +210,8 @@ class EvaluateCustomers:
         """Look at a rebuild some minutes later: what it made is silent, and what else the stream has yet to tell of the
         customer must not be. It stays unnoted until then, whatever is told meanwhile."""
         soon = now + OUTBOX_RETRY
-        if before.flips_at is None or before.flips_at > soon:
-            before = replace(before.copied(), flips_at=soon)
+        if before.relay_by is None or before.relay_by > soon:
+            before = replace(before.copied(), relay_by=soon)
         self._store.put_state(root, before, expected=stored.version if stored else 0, owner=self._ids.new())
         return 1
 
@@ -224,29 +223,6 @@ def _task_of(node: str, tasks: dict[str, _Task], nearby: Neighbourhood) -> _Task
     if root not in tasks:
         tasks[root] = _Task(members, nearby.addresses(members), nobody=nearby.is_blocked(root))
     return tasks[root]
-
-
-@dataclass(frozen=True, slots=True)
-class _Note:
-    """A due message: its id, whom it brings up, the parameters' version that it knows of, and whether to decide at any
-    rate (`_Task.whole`)."""
-
-    id: str
-    node: str
-    parameters: int
-    whole: str | None
-
-
-def _notes(messages: Iterable[tuple[str, str]]) -> tuple[list[_Note], set[str]]:
-    """The notes of due messages, and the ids of those that are none."""
-    notes, poison = [], set()
-    for id_, body in messages:
-        try:
-            doc = orjson.loads(body)
-            notes.append(_Note(id_, str(doc["node"]), int(doc.get("parameters", 0)), _WHOLES[doc.get("whole")]))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            poison.add(id_)
-    return notes, poison
 
 
 def _is_orders(change: FragmentChange) -> bool:
@@ -321,6 +297,22 @@ def _at_home(facts: Sequence[Fact], node: str) -> list[Fact]:
 def _whole(whole: str | None, task: _Task, absorbed: list[str]) -> str | None:
     """What the changes are as a whole, or why to decide without any."""
     return whole or task.whole or (MERGE if absorbed else None)
+
+
+def _with_rebuild(
+    customer: Customer,
+    before: CustomerState,
+    facts: Sequence[Fact],
+    *,
+    told: bool,
+    now: datetime,
+    program: CompiledProgram,
+) -> tuple[Customer, CustomerState]:
+    """The customer and the state once a rebuild is taken in: silently, but for what fell due before it was looked at.
+    (Where it was `told` just now, that is decided already.)"""
+    if not told and before.flips_at is not None and before.flips_at <= now:
+        before = next_state(customer, before, (), now=now, program=program)
+    return step(customer, before, (), now=_start(facts, now), program=program, whole=REBUILD)
 
 
 def _start(facts: Sequence[Fact], now: datetime) -> datetime:
