@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from regulars.adapters.program_files import program_files
 from regulars.application.rebuild import Doing, Slice
-from regulars.domain.engine import REBUILD
+from regulars.domain.engine import DUE, REBUILD
 from regulars.domain.events import Event, EventType
 from regulars.domain.facts import fact_of
 from regulars.domain.history import history_of
@@ -292,6 +292,22 @@ def test_a_rebuild_that_waited_in_vain_is_looked_at_minutes_later() -> None:
     assert "looker" not in world.segments()
     world.advance(world.clock.instant + timedelta(minutes=6))
     assert world.state().memberships["looker"].trigger == REBUILD
+
+
+def test_what_falls_due_while_a_rebuild_waits_is_sent() -> None:
+    """The cart is an hour old two minutes after the browser was rebuilt, which waits for what is yet to be told."""
+    world = World()
+    world.send(*world.sign_up(anonymous_id="b1"))
+    world.send(world.event("Product Added", properties={"product_id": "p1", "price": 5}))
+    world.advance(world.clock.instant + timedelta(minutes=58))
+    break_profile(world, node_id(NodeKind.ANONYMOUS, "b1"), lambda profile: replace(profile, events=7))
+    world.update([("r", world.log.append([world.event("Product Viewed")]))])
+    rebuilt(world, settle=False)
+    (first, *_lost) = sorted(world.store.changes(), key=lambda change: not getattr(change, "rebuilt", False))
+    world.evaluate.changed([first])
+    world.advance(world.clock.instant + timedelta(minutes=30))
+    assert world.state().memberships["cart_abandoner"].trigger == DUE
+    assert "abandoned_cart" in world.sent()
 
 
 def test_machines_are_left_to_the_live_fold() -> None:
