@@ -30,7 +30,6 @@ from regulars.domain.profile import Cart, Counter, Profile, Trait
 from regulars.domain.program import Program
 from regulars.domain.rules.aggregates import ORDERS, Count, Sum
 from regulars.domain.rules.compile import Facts
-from regulars.domain.rules.evaluate import Evaluator
 from regulars.domain.rules.leaves import Compare, Multiple, Since
 from regulars.domain.rules.tree import All, AnyOf
 from regulars.domain.statements import GRANTED, ConsentRecord
@@ -219,7 +218,6 @@ def figures() -> list[Figure]:
     program, rival = source.compiled, Rival(source)
     people = customers(program)
     _check(people, program, rival)
-    evaluator = _evaluator(source)
     facts = [Facts(customer) for customer in people]
     handles = [parsed(customer) for customer in people]
     of_customers = _of_both(
@@ -227,7 +225,7 @@ def figures() -> list[Figure]:
         lambda: [rival.memberships_of(customer) for customer in people],
     )
     of_documents = _of_both(
-        lambda: [evaluator.evaluate_facts(read, NOW) for read in facts],
+        lambda: [program.evaluator.evaluate_facts(read, NOW) for read in facts],
         lambda: [rival.memberships(handle) for handle in handles],
     )
     how = (
@@ -257,15 +255,6 @@ def figures() -> list[Figure]:
 def _of_both(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float]:
     """Customers a second of either."""
     return _CUSTOMERS / _best(ours), _CUSTOMERS / _best(theirs)
-
-
-def _evaluator(program: Program) -> Evaluator:
-    return Evaluator(
-        churn_bands=[(band.name, band.rule) for band in program.churn.bands],
-        segments=[(segment.name, segment.rule) for segment in program.segments],
-        conditions={},
-        setting=program.compiled.setting,
-    )
 
 
 def _check(people: Sequence[Customer], program: CompiledProgram, rival: Rival) -> None:

@@ -78,7 +78,7 @@ def exported(cloud: LocalCloud, folder: Path) -> str:
     for _ in range(100):
         if cloud.client("dynamodb").describe_export(ExportArn=arn)["ExportDescription"]["ExportStatus"] == "COMPLETED":
             break
-        time.sleep(0.1)
+        time.sleep(0.1)  # the emulator exports in a thread of its own
     folder.mkdir()
     listed = cloud.client("s3").list_objects_v2(Bucket=cloud.bucket_name, Prefix=folder.name)["Contents"]
     keys = [item["Key"] for item in listed if "/data/" in item["Key"]]

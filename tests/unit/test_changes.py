@@ -13,7 +13,7 @@ from regulars.adapters.memory.dead_letters import MemoryDeadLetters
 from regulars.adapters.memory.definitions import MemoryDefinitionStore
 from regulars.adapters.memory.program import MemoryProgramStore
 from regulars.adapters.memory.queue import MemoryQueue
-from regulars.adapters.memory.system import CountedIds
+from regulars.adapters.memory.system import CountedIds, FixedClock
 from regulars.adapters.spill import MemorySpill
 from regulars.application.changes import ChangesReport, FollowChanges, deployed
 from regulars.application.publishing import SETTLED
@@ -21,6 +21,7 @@ from regulars.application.rebuild import Rebuild, Slice
 from regulars.application.reconcile import Reconcile
 from regulars.application.refresh import announce, refresh
 from regulars.application.segments.definitions import HEARD_AFTER, Definitions
+from regulars.domain.definitions import DefinitionSet
 from regulars.domain.engine import NEW_RULES
 from regulars.domain.errors import TransientError, VersionConflictError
 from regulars.domain.loading import load_program
@@ -41,12 +42,29 @@ LATER = {"name": "later", "rule": {"since": "orders.last_at", "at_least": "2h"}}
 MINUTE = timedelta(minutes=1)
 
 
+class Overtaken(MemoryDefinitionStore):
+    """Somebody else's set comes first, once, a minute before."""
+
+    def __init__(self, clock: FixedClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._lost = False
+
+    def put_in_force(self, definitions: DefinitionSet) -> None:
+        """Refuse the first attempt."""
+        if not self._lost:
+            self._lost = True
+            self._clock.instant += MINUTE
+            raise VersionConflictError("another came first")
+        super().put_in_force(definitions)
+
+
 class Shop(World):
     """A world whose operators put definitions: `ann` spent 120, `bob` 20, and `cat` looked at shoes an hour ago."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, overtaken: bool = False) -> None:
         super().__init__(load_program(FILES))
-        self.put = MemoryDefinitionStore()
+        self.put = Overtaken(self.clock) if overtaken else MemoryDefinitionStore()
         self.programs = self.update._programs = self.evaluate._programs = MemoryProgramStore(
             load_program(FILES), FILES, self.put
         )
@@ -290,16 +308,7 @@ def test_a_look_and_a_night_that_publish_at_once_lose_nothing_of_each_other() ->
 
 def test_who_comes_second_is_told_of_anew() -> None:
     """Somebody else's set came first; the word that was sent names an instant that no set bears."""
-    shop = Shop()
-    put, lost = shop.put.put_in_force, [True]
-
-    def overtaken(definitions: Any) -> None:
-        if lost.pop() if lost else False:
-            shop.clock.instant += MINUTE
-            raise VersionConflictError("another came first")
-        put(definitions)
-
-    shop.put.put_in_force = overtaken  # type: ignore[method-assign] # the race that this is about
+    shop = Shop(overtaken=True)
     shop.define("big", BIG)
     first, second = shop.changes.receive()
     shop.changes.send([first])

@@ -19,7 +19,7 @@ from regulars.domain.loading import load_program
 from regulars.domain.parameters import ProgramParameters
 from tests.rule_samples import NOON
 
-FILES = {
+FILES: dict[str, Any] = {
     "a.yaml": parsed_yaml(
         "currency: EUR\nsegments:\n  - {name: buyer, rule: {count: orders, at_least: 1}}\n", name="a.yaml"
     )
@@ -167,7 +167,7 @@ def test_what_is_no_definition_is_refused(name: str, data: Any, code: str, told:
 
 
 def test_a_draft_is_checked_as_it_would_be_put_and_tried_out_beside_what_there_is() -> None:
-    files = {"a.yaml": {**FILES["a.yaml"], "ready_made": ["nps"]}}  # type: ignore[dict-item] # it is a mapping
+    files = {"a.yaml": {**FILES["a.yaml"], "ready_made": ["nps"]}}
     basis = Basis(files, DefinitionSet(), ProgramParameters())
     assert basis.with_draft("buyer", TWICE, now=NOON).describe("buyer") == "at least 2 orders"
     assert basis.as_put("vip", TWICE, now=NOON).describe("vip") == "at least 2 orders"

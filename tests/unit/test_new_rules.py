@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from regulars.domain.engine import NEW_RULES
 from regulars.domain.errors import TransientError
 from regulars.domain.events import EventType
 from regulars.domain.loading import load_program
+from regulars.ports import QueueMessage
 from tests.world import World
 
 DAY = timedelta(days=1)
@@ -124,13 +126,18 @@ def top(percentile: int) -> tuple[dict[str, Any], dict[str, Any]]:
     return {"name": "top", "rule": rule}, {"much": much}
 
 
-def test_whom_a_parameter_moves_because_it_is_computed_otherwise_hears_nothing() -> None:
-    """Also who is evaluated under the changed file before it is computed: until then its old value stands."""
+def with_the_top() -> tuple[Shop, int]:
+    """A shop of three, the one who spent most being `top`, and how many messages it sent."""
     shop = spenders(1000, 2000, 3000)
     segment, much = top(100)
     shop.deploy(segment, told="top", parameters=much)
     shop.night()
-    before = len(shop.sent())
+    return shop, len(shop.sent())
+
+
+def test_whom_a_parameter_moves_because_it_is_computed_otherwise_hears_nothing() -> None:
+    """Also who is evaluated under the changed file before it is computed: until then its old value stands."""
+    shop, before = with_the_top()
     segment, much = top(10)
     shop.deploy(segment, told="top", parameters=much)
     shop.send(shop.event("", type=EventType.IDENTIFY, user_id="u1", traits={"email": "other@example.com"}))
@@ -141,11 +148,7 @@ def test_whom_a_parameter_moves_because_it_is_computed_otherwise_hears_nothing()
 
 
 def test_whom_a_new_value_of_the_same_parameter_moves_is_written_to() -> None:
-    shop = spenders(1000, 2000, 3000)
-    segment, much = top(100)
-    shop.deploy(segment, told="top", parameters=much)
-    shop.night()
-    before = len(shop.sent())
+    shop, before = with_the_top()
     shop.send(shop.order("u2", total=3000, version=2, refunded=1500, user_id="u2"))
     shop.night()
     assert "top" in shop.segments("u1")
@@ -156,7 +159,7 @@ def test_whom_a_new_value_of_the_same_parameter_moves_is_written_to() -> None:
 def test_a_rule_that_was_taken_out_and_is_put_back_is_new_to_who_has_no_state(*, at_once: bool) -> None:
     shop = Shop(load_program({"p.yaml": {"currency": "USD"}}))
     if at_once:
-        _evaluate_at_once(shop)
+        shop.due = QuickConsumer(shop)
     shop.deploy(VIP, OFTEN, told="vip")
     shop.send(*shop.sign_up("u1@example.com", user_id="u1"))
     shop.night()
@@ -170,16 +173,18 @@ def test_a_rule_that_was_taken_out_and_is_put_back_is_new_to_who_has_no_state(*,
     assert not shop.sent()
 
 
-def _evaluate_at_once(shop: Shop) -> None:
-    """Whoever is brought up is evaluated before it is written down that everybody was looked through."""
-    send = shop.due.send
+class QuickConsumer(MemoryQueue):
+    """The due queue of a shop where whoever is brought up is evaluated before `send` returns."""
 
-    def sent(messages: Any) -> None:
-        send(messages)
-        shop.evaluate.due([(str(number), message.body) for number, message in enumerate(shop.due.receive())])
-        shop.settle()
+    def __init__(self, shop: Shop) -> None:
+        super().__init__()
+        self._shop = shop
 
-    shop.due.send = sent  # type: ignore[method-assign] # the queue, with a consumer that is quick
+    def send(self, messages: Sequence[QueueMessage]) -> None:
+        """Take them, and work them off."""
+        super().send(messages)
+        self._shop.evaluate.due([(str(number), message.body) for number, message in enumerate(self.receive())])
+        self._shop.settle()
 
 
 def watched() -> Shop:

@@ -7,7 +7,7 @@ deduplicated by key.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, groupby
 from typing import TYPE_CHECKING
@@ -185,7 +185,8 @@ class EvaluateCustomers:
             # What was due before the rebuild is decided on what was known then, and is not silent.
             customer = customer_of(root, _before(task, changes, heads), program.terms, now=now)
             before = next_state(customer, before, (), now=now, program=program)
-        if rebuilt and changes and not absorbed and _is_untold(task, changes, heads, before):
+        untold = any(not stored.rebuilt for _, stored in _untold(task, changes, heads, before))
+        if rebuilt and changes and untold and not absorbed:
             if not facts:
                 return self._postpone(root, before, stored, now)
             rebuilt = {}
@@ -325,28 +326,20 @@ def _rebuilt(
     """Parts whose last write was a rebuild that no evaluation has taken in, with their versions: those of `changes`,
     and those that the stream has yet to tell of but whose values are looked at all the same."""
     found = {_part(change): change.version for change in changes if change.rebuilt}
+    return found | {part: stored.version for part, stored in _untold(task, changes, heads, state) if stored.rebuilt}
+
+
+def _untold(
+    task: _Task, changes: Sequence[FragmentChange], heads: dict[str, Head], state: CustomerState
+) -> Iterator[tuple[str, Stored[Profile] | Stored[OrderBook]]]:
+    """The parts of which the stream may have yet to tell: no change says so, and no evaluation noted them. (One that
+    found nothing to write did not note what it had seen: then they are told of for nothing.)"""
     told = {_part(change) for change in (*changes, *task.later)}
     for node in task.members:
-        head = heads[node]
-        for kind, stored in ((_PROFILE, head.profile), (_ORDERS, head.orders)):
-            if stored is None or not stored.rebuilt:
-                continue
+        for kind, stored in ((_PROFILE, heads[node].profile), (_ORDERS, heads[node].orders)):
             part = f"{node}:{kind}"
-            if part not in told and stored.version > state.evaluated.get(part, 0):
-                found[part] = stored.version
-    return found
-
-
-def _is_untold(task: _Task, changes: Sequence[FragmentChange], heads: dict[str, Head], state: CustomerState) -> bool:
-    """Whether the stream may have yet to tell what the fold wrote to another part. (An evaluation that found nothing to
-    write did not note what it had seen: then this says yes for nothing.)"""
-    told = {_part(change) for change in (*changes, *task.later)}
-    return any(
-        stored is not None and not stored.rebuilt and stored.version > state.evaluated.get(f"{node}:{kind}", 0)
-        for node in task.members
-        for kind, stored in ((_PROFILE, heads[node].profile), (_ORDERS, heads[node].orders))
-        if f"{node}:{kind}" not in told
-    )
+            if stored is not None and part not in told and stored.version > state.evaluated.get(part, 0):
+                yield part, stored
 
 
 def _before(task: _Task, changes: Sequence[FragmentChange], heads: dict[str, Head]) -> list[Fragment]:

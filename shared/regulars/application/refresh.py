@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import orjson
@@ -127,14 +128,18 @@ def look_through(
         looked_at += 1
         if moved:
             affected.append(root)
-    messages = [
-        QueueMessage(orjson.dumps({"v": 1, "node": root, "parameters": current.version}).decode()) for root in affected
-    ]
-    for start in range(0, len(messages), _SEND_AT_ONCE):
-        due.send(messages[start : start + _SEND_AT_ONCE])
+    bring_up(due, affected, parameters=current.version)
     is_deployed = force.files in (current.files, current.deployed)
     done = amended(programs, lambda known: _announced(known, force)) if is_deployed else None
     return RefreshReport(looked_at, done.version if done else current.version, len(affected), tuple(left_out))
+
+
+def bring_up(due: Queue, roots: Iterable[str], *, parameters: int) -> None:
+    """Customers into the due queue, for evaluation under parameters of this version or newer."""
+    waiting = iter(roots)
+    while chunk := list(islice(waiting, _SEND_AT_ONCE)):
+        bodies = [orjson.dumps({"v": 1, "node": root, "parameters": parameters}).decode() for root in chunk]
+        due.send([QueueMessage(body) for body in bodies])
 
 
 def _announced(known: ProgramParameters, force: InForce) -> ProgramParameters | None:

@@ -262,7 +262,7 @@ class CompiledProgram:
         for campaign in program.campaigns:
             self._of_segment.setdefault(campaign.segment, []).append(campaign)
         self.setting = Setting(program.values, program.zone, _named(program))
-        self._evaluator = Evaluator(
+        self.evaluator = Evaluator(
             churn_bands=[(band.name, band.rule) for band in program.churn.bands],
             segments=[
                 (segment.name, segment.rule) for segment in program.segments if segment.name not in program.waiting
@@ -289,19 +289,19 @@ class CompiledProgram:
 
     def evaluate(self, view: View, now: datetime) -> Evaluation:
         """Churn band, memberships and next flip in one pass: about the cost of one of them."""
-        return self._evaluator.evaluate(view, now)
+        return self.evaluator.evaluate(view, now)
 
     def churn_band(self, view: View, now: datetime) -> str | None:
         """The first churn band whose rule holds, None when none does."""
-        return self._evaluator.churn_band(view, now)
+        return self.evaluator.churn_band(view, now)
 
     def memberships(self, view: View, now: datetime) -> frozenset[str]:
         """Names of the segments that the customer is in."""
-        return self._evaluator.memberships(view, now)
+        return self.evaluator.memberships(view, now)
 
     def next_flip(self, view: View, now: datetime) -> datetime | None:
         """The earliest instant after `now` at which band or memberships may change by themselves; never too late."""
-        return self._evaluator.next_flip(view, now)
+        return self.evaluator.next_flip(view, now)
 
     def explain(self, segment: str, view: View, now: datetime, *, ends: bool = False) -> Trace:
         """Why the customer is in a segment or not, operand by operand; with `ends` also until when each part surely
@@ -315,7 +315,7 @@ class CompiledProgram:
 
     def applies(self, campaign: Campaign, view: View, now: datetime) -> bool:
         """Whether the campaign's extra rule (`when`) holds; True for a campaign without one."""
-        return self._evaluator.condition(campaign.name, view, now)
+        return self.evaluator.condition(campaign.name, view, now)
 
     def explain_campaign(self, campaign: Campaign, view: View, now: datetime) -> Trace:
         """Why the campaign's extra rule holds or not; `{"ok": True}` for a campaign without one."""

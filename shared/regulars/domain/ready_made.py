@@ -137,8 +137,9 @@ def ready_made(asked: object) -> tuple[list[Data], list[tuple[str, str]]]:
 
 
 def _are_few(value: object) -> bool:
-    is_many = isinstance(value, Mapping | Sequence) and not isinstance(value, str)
-    return is_many and 0 < len(value) <= MAX_CATEGORIES  # type: ignore[arg-type] # a mapping or a sequence
+    if isinstance(value, str) or not isinstance(value, Mapping | Sequence):
+        return False
+    return 0 < len(value) <= MAX_CATEGORIES
 
 
 def _categories(value: Any) -> list[tuple[str, str, object]]:

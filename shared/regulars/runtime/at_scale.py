@@ -14,7 +14,6 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
-from itertools import islice
 
 from pyspark.sql import SparkSession
 
@@ -23,10 +22,8 @@ from regulars.adapters.aws.queue import SqsQueue, sqs_client
 from regulars.adapters.aws.s3 import s3_client
 from regulars.adapters.population.spark import moved_roots, parameter_values
 from regulars.adapters.system import SystemClock
-from regulars.ports import QueueMessage
+from regulars.application.refresh import bring_up
 from regulars.runtime.settings import program_folder
-
-_AT_ONCE = 500
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -42,14 +39,12 @@ def main(arguments: Sequence[str]) -> None:
     if asked.out:
         roots.saveAsTextFile(asked.out)
     else:
-        roots.foreachPartition(partial(bring_up, asked.due, basis.parameters.version))
+        roots.foreachPartition(partial(_brought_up, asked.due, basis.parameters.version))
 
 
-def bring_up(due_url: str, version: int, roots: Iterable[str]) -> None:
-    """Customers into the due queue, for evaluation under parameters of this version or newer."""
-    due, waiting = SqsQueue(sqs_client(), due_url), iter(roots)
-    while chunk := list(islice(waiting, _AT_ONCE)):
-        due.send([QueueMessage(json.dumps({"v": 1, "node": root, "parameters": version})) for root in chunk])
+def _brought_up(due_url: str, version: int, roots: Iterable[str]) -> None:
+    """Runs where the customers are: a client does not travel."""
+    bring_up(SqsQueue(sqs_client(), due_url), roots, parameters=version)
 
 
 def _asked(arguments: Sequence[str]) -> argparse.Namespace:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
 from regulars.domain.rules.fields import Kind
-from regulars.domain.rules.nodes import Compared, Node, Operated, Within
+from regulars.domain.rules.nodes import Bounded, Compared, Node, Operated, Within
 from regulars.domain.rules.operands import FieldRef, context_of
 from regulars.domain.rules.where import Where
 from regulars.domain.rules.windows import Dates, During, Window, bounded, kept_long_enough, whole_days, window_of
@@ -91,7 +91,7 @@ def _is_by_day(measure: str | None) -> bool:
     return measure is not None and measure != ORDERS and measure not in _OF_ORDERS
 
 
-class Count(Operated, _Windowed):
+class Count(Bounded, _Windowed):
     """How many orders, or events of one name, there were in a window; ever, without one.
 
     Orders leave the window at the very instant; events are kept by UTC day and count until the end of the day that lies
@@ -101,13 +101,6 @@ class Count(Operated, _Windowed):
     subjects: ClassVar[frozenset[str]] = _SUBJECTS
 
     measure: str = Field(alias="count", min_length=1, max_length=100)
-    equals: Any = None
-    not_equals: Any = None
-    above: Any = None
-    at_least: Any = None
-    below: Any = None
-    at_most: Any = None
-    between: Any = None
 
     @property
     def event(self) -> str:

@@ -110,11 +110,10 @@ def _family(operand: Any) -> type | None:
     )
 
 
-class Compared(Operated):
-    """The operators that compare with values. What they compare is a key of its own, declared by a class that comes
+class Bounded(Operated):
+    """The operators that every quantity has. What they compare is a key of its own, declared by a class that comes
     after this one among the bases, so that it is read before."""
 
-    exists: Any = None
     equals: Any = None
     not_equals: Any = None
     above: Any = None
@@ -122,6 +121,12 @@ class Compared(Operated):
     below: Any = None
     at_most: Any = None
     between: Any = None
+
+
+class Compared(Bounded):
+    """All operators that compare with values."""
+
+    exists: Any = None
     in_: Any = Field(default=None, alias="in")
     not_in: Any = None
     contains: Any = None
