@@ -20,6 +20,9 @@ from moto.core.botocore_stubber import MockRawResponse
 from tests.simulation.tasks import Crash, Task, Tasks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from infra.local.aws_calls import AwsCall, Proceed
 
 
@@ -63,6 +66,7 @@ class Faults:
     """
 
     tasks: Tasks
+    now: Callable[[], datetime]
     plan: Plan = field(default_factory=dict)
     rate: float = 0.0
     chance: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 no secret
@@ -104,7 +108,7 @@ class Faults:
         number = self.counts[function, where]
         task.calls += 1
         fault = self._fault(function, where, number)
-        if task.doomed_at is not None and task.calls >= task.doomed_at:
+        if task.is_over(self.now()):
             fault = Fault.TIMEOUT
         if fault is not None:
             self.injected[function, where, number] = fault

@@ -1,8 +1,12 @@
-"""What the shop's own people do meanwhile: say who is who, and define segments."""
+"""What the shop's own people do: deploy a program, say who is who, and define segments."""
 
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regulars.adapters.aws.customers import DynamoCustomerStore
@@ -13,8 +17,27 @@ from tests.simulation.model import DEFINED, WATCHED
 if TYPE_CHECKING:
     from infra.local.cloud import LocalCloud
 
+PROGRAM = Path(__file__).parents[2] / "program"
+_OWN_SEGMENT = """
+  - name: window_shopper
+    description: Looks at products again and again (the simulation's own, so that a count is looked at)
+    rule: {count: Product Viewed, within: 7d, at_least: 2}
+"""
 SEGMENT = f"/v1/admin/segments/{DEFINED}"
 _SEEN_TOO_LATE = (412, 428)
+
+
+@cache
+def program_folder() -> Path:
+    """The starter program, a little changed, for as long as this process lives."""
+    folder = Path(tempfile.mkdtemp(prefix="regulars-program-"))
+    shutil.copytree(PROGRAM, folder, dirs_exist_ok=True)
+    with (folder / "segments.yaml").open("a", encoding="utf-8") as file:
+        file.write(_OWN_SEGMENT)
+    # Few customers decide the threshold here, so that every refresh changes something.
+    program = folder / "program.yaml"
+    program.write_text(program.read_text(encoding="utf-8").replace("minimum_customers: 20", "minimum_customers: 1"))
+    return folder
 
 
 def word(cloud: LocalCloud, kind: str, one: str, other: str) -> int:

@@ -84,7 +84,7 @@ SEEDS = {
     "outbox_not_stored": 1019,
     "failed_records_deleted": 1003,
     "profiles_are_never_filled": 1014,
-    "changes_are_not_told": 1011,
+    "changes_are_not_told": 1074,
     "who_loses_a_link_is_forgotten": 1106,
     "first_user_keeps_the_browser": 1003,
     "split_undone_by_the_next_event": 1001,

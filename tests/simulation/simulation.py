@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import timedelta
-from functools import cache, partial
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from infra.local import LocalCloud
 from infra.local.cloud import _by_window
+from infra.local.functions import FunctionSpec
 from infra.local.queues import put_message
 from infra.local.schedules import Schedule as ScheduledRun
 from regulars.adapters.memory.secrets import MemorySecrets
@@ -29,7 +28,7 @@ from regulars.domain.sends import Channel, Subscription
 from regulars.runtime.recovery import redrive
 from tests.simulation.faults import Fault, Faults, Plan
 from tests.simulation.model import Answer
-from tests.simulation.operator import define, is_filled, members, word
+from tests.simulation.operator import define, is_filled, members, program_folder, word
 from tests.simulation.repeatable import repeatable
 from tests.simulation.sources import Adversary, HostileQueue, Lane, hostile, ses_event
 from tests.simulation.tasks import Containers, Tasks, environment, quiet
@@ -41,7 +40,6 @@ SMS = json.loads(
         "body"
     ]
 )["send"]
-PROGRAM = Path(__file__).parents[2] / "program"
 HORIZON = START + timedelta(hours=3)
 REST = timedelta(hours=6)
 _MAX_STEPS = 20_000
@@ -51,11 +49,6 @@ _ANNOUNCES = 0.4
 _REFRESHES = 2
 _DOOMED = 0.01
 """Share of invocations whose time is over in the middle, where there are faults at all."""
-_OWN_SEGMENT = """
-  - name: window_shopper
-    description: Looks at products again and again (the simulation's own, so that a count is looked at)
-    rule: {count: Product Viewed, within: 7d, at_least: 2}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +115,8 @@ class Simulation:
         self.doom = random.Random(schedule.seed + 3)  # noqa: S311 apart, so that a replay draws the same elsewhere
         self.tasks = Tasks(cloud.calls)
         faults_chance = random.Random(schedule.seed + 2)  # noqa: S311 no secret
-        self.faults = Faults(self.tasks, schedule.plan, schedule.rate, faults_chance)
-        self.containers = Containers(cloud.functions, self.tasks, self._doom)
+        self.faults = Faults(self.tasks, lambda: cloud.now, schedule.plan, schedule.rate, faults_chance)
+        self.containers = Containers(cloud.functions, self.tasks, self._doom, self._ends)
         cloud.functions = self.containers  # type: ignore[assignment] # stands in for it, and passes the rest on
         self.sources = hostile([source for group in cloud._sources for source in group], self.adversary)
         cloud._sources = _by_window(self.sources)
@@ -322,6 +315,13 @@ class Simulation:
         doomed = self.schedule.rate and self.faults.on and self.doom.random() < _DOOMED
         return self.doom.randint(1, 8) if doomed else None
 
+    def _ends(self, spec: FunctionSpec) -> datetime | None:
+        """Time-outs are real where rules change: what is known within minutes of a change is so thanks to them.
+        Elsewhere invocations outlive theirs, which is worse than Lambda."""
+        if not self.schedule.rules:
+            return None
+        return self.cloud.now + timedelta(seconds=spec.timeout_seconds)
+
     # ------------------------------------------------------------------ the clients
 
     def _send(self, operation: Operation) -> None:
@@ -366,19 +366,6 @@ class Simulation:
         return self.cloud.request(
             "POST", "/v1/batch", headers, json.dumps({"batch": operation.payload}).encode()
         ).status
-
-
-@cache
-def program_folder() -> Path:
-    """The starter program, a little changed, for as long as this process lives."""
-    folder = Path(tempfile.mkdtemp(prefix="regulars-program-"))
-    shutil.copytree(PROGRAM, folder, dirs_exist_ok=True)
-    with (folder / "segments.yaml").open("a", encoding="utf-8") as file:
-        file.write(_OWN_SEGMENT)
-    # Few customers decide the threshold here, so that every refresh changes something.
-    program = folder / "program.yaml"
-    program.write_text(program.read_text(encoding="utf-8").replace("minimum_customers: 20", "minimum_customers: 1"))
-    return folder
 
 
 @contextmanager

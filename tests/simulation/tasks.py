@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -27,15 +28,22 @@ class Crash(BaseException):
 @dataclass(slots=True, eq=False)
 class Task:
     """One thing under way. `function`: the function that it runs at the moment; `calls`: AWS calls that the running
-    invocation has made; `doomed_at`: the call at which its time-out kills it."""
+    invocation has made; `doomed_at`: the call at which its time-out kills it; `ends_at`: when it does, if it may not
+    outlive that."""
 
     name: str
     body: greenlet
     function: str = ""
     calls: int = 0
     doomed_at: int | None = None
+    ends_at: datetime | None = None
     fate: Any = None
     """What is decided for the call that it is about to make."""
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether the running invocation's time is over."""
+        at_its_call = self.doomed_at is not None and self.calls >= self.doomed_at
+        return at_its_call or (self.ends_at is not None and now > self.ends_at)
 
 
 class Tasks:
@@ -79,6 +87,8 @@ class Containers:
     tasks: Tasks
     doom: Callable[[str], int | None] = lambda _function: None
     """The AWS call at which the time-out kills an invocation of a function, if it does."""
+    ends: Callable[[FunctionSpec], datetime | None] = lambda _spec: None
+    """When the time of an invocation that begins now is over; None: it may take as long as it likes."""
     kills: int = 0
     _idle: dict[str, list[Callable[[Any, Any], Any]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -94,10 +104,10 @@ class Containers:
         self.functions.invocations[name] += 1
         handler = self._idle[name].pop() if self._idle[name] else self._cold(spec)
         task = self.tasks.current
-        doomed_at = self.doom(name) if task else None
+        doomed_at, ends_at = (self.doom(name), self.ends(spec)) if task else (None, None)
         context = LambdaContext(spec.deployed_name, spec.memory_mb, spec.timeout_seconds)
         try:
-            with _inside(task, name, doomed_at, self.tasks):
+            with _inside(task, name, doomed_at, ends_at, self.tasks):
                 reply = handler(orjson.loads(payload), context)
         except Crash as crash:
             self.kills += 1
@@ -118,19 +128,21 @@ class Containers:
 
 
 @contextmanager
-def _inside(task: Task | None, function: str, doomed_at: int | None, tasks: Tasks) -> Iterator[None]:
+def _inside(
+    task: Task | None, function: str, doomed_at: int | None, ends_at: datetime | None, tasks: Tasks
+) -> Iterator[None]:
     """The running task runs this function meanwhile (an HTTP request's task and a batch's have one at a time)."""
     calls = tasks._calls
     before = calls.function
     calls.function = function
     if task:
-        task.function, task.calls, task.doomed_at = function, 0, doomed_at
+        task.function, task.calls, task.doomed_at, task.ends_at = function, 0, doomed_at, ends_at
     try:
         yield
     finally:
         calls.function = before
         if task:
-            task.function, task.doomed_at = before, None
+            task.function, task.doomed_at, task.ends_at = before, None, None
 
 
 @contextmanager
