@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from regulars.runtime.batch import batch_reply
-from regulars.runtime.observability import count, left_out, logger, metrics
+from regulars.runtime.observability import count, left_out, logger, metrics, suspended
 from regulars.runtime.recovery import deployments, following, nightly
 
 _reconcile, _follow, _deployed = nightly(), following(), deployments()
@@ -29,6 +29,7 @@ def _followed(records: list[dict[str, Any]], left: timedelta) -> dict[str, Any]:
     count("CustomersMoved", report.moved)
     count("NodesRebuilt", report.rebuilt)
     left_out(report.left_out)
+    suspended(report.suspended)
     count("SegmentsWaiting", int(report.waiting))
     return batch_reply(report.failed)
 

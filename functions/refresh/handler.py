@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from regulars.runtime.compose import refresh as compose
-from regulars.runtime.observability import count, left_out, logger, metrics
+from regulars.runtime.observability import count, left_out, logger, metrics, suspended
 
 _refresh, _announce = compose()
 _AFTERWARDS = {"announce": True}
@@ -19,4 +19,5 @@ def handler(event: Any, _context: object) -> dict[str, int]:
     count("CustomersMeasured", report.customers)
     count("CustomersMoved", report.changed)
     left_out(report.left_out)
+    suspended(report.suspended)
     return {"customers": report.customers, "parameters_version": report.version, "changed": report.changed}

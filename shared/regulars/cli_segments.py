@@ -74,7 +74,7 @@ def _checked(path: Path, program: Path | None, bucket: str | None) -> str:
         put = _definitions(bucket)
     basis = Basis(program_files(folder), put, ProgramParameters())
     if path.is_dir():
-        return basis.program().version
+        return basis.with_definitions(put.definitions).version
     name, data = read_definition(path)
     return basis.as_put(name, data, now=datetime.now(UTC)).version
 

@@ -35,7 +35,7 @@ day. It is left to the fold, for what it makes of a customer deserves its messag
 class ChangesReport:
     """`failed`: ids of the messages that nobody can read. Customers `looked_at`, and `moved`: brought up. Nodes
     `rebuilt`; `waiting`: whether rules wait for the night, as not everything could be filled.
-    `left_out`: the customers of whom nothing can be computed."""
+    `left_out`: the customers of whom nothing can be computed. `suspended`: definitions that the files do not fit."""
 
     failed: frozenset[str] = frozenset()
     looked_at: int = 0
@@ -43,6 +43,7 @@ class ChangesReport:
     rebuilt: int = 0
     waiting: bool = False
     left_out: tuple[str, ...] = ()
+    suspended: frozenset[str] = frozenset()
 
 
 def deployed(*, programs: ProgramStore, changes: Queue, clock: Clock) -> bool:
@@ -121,7 +122,8 @@ class FollowChanges:
         if not program.waits and self._rebuild.is_wanted():
             # Of a new store nobody knows what profiles keep, so nothing waits, and all is filled as soon as it can be.
             rebuilt = self._filled(now, until)
-        return ChangesReport(failed, looked.customers, looked.changed, rebuilt, bool(program.waits), looked.left_out)
+        waiting, left_out = bool(program.waits), looked.left_out
+        return ChangesReport(failed, looked.customers, looked.changed, rebuilt, waiting, left_out, program.suspended)
 
     def _noted(self, force: InForce, at: datetime) -> InForce:
         """What is in force, with since when the rules are of which nobody said it."""

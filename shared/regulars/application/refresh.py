@@ -41,12 +41,13 @@ _SEND_AT_ONCE = 500
 @dataclass(frozen=True, slots=True)
 class RefreshReport:
     """`customers` looked at, the parameters' `version` in force now, and how many customers were brought up.
-    `left_out`: the customers of whom nothing can be computed."""
+    `left_out`: the customers of whom nothing can be computed. `suspended`: definitions that the files do not fit."""
 
     customers: int
     version: int
     changed: int
     left_out: tuple[str, ...] = ()
+    suspended: frozenset[str] = frozenset()
 
 
 def refresh(*, store: CustomerStore, programs: ProgramStore, fit: Fit, clock: Clock) -> RefreshReport:
@@ -89,7 +90,8 @@ def refresh(*, store: CustomerStore, programs: ProgramStore, fit: Fit, clock: Cl
 
     published = amended(programs, computed)
     forget_beyond((program.with_parameters(published) if published else program).plan, programs)
-    return RefreshReport(len(measures), published.version if published else current.version, 0, tuple(left_out))
+    version = published.version if published else current.version
+    return RefreshReport(len(measures), version, 0, tuple(left_out), program.suspended)
 
 
 def announce(*, store: CustomerStore, programs: ProgramStore, due: Queue, clock: Clock) -> RefreshReport:

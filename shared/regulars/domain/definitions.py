@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ _SECTION = "segments"
 _AS_IT_IS = "as_it_is"
 _MAX_INTEGER = 2**53
 _PLACE = re.compile(r"(?P<file>[^:]+): segments\.(?P<number>\d+)(?P<rest>\.?)")
+_OF_DEFINITION = re.compile(r"definition (?P<name>[^:]+): (?P<problem>.*)", re.DOTALL)
 _PATH = re.compile(r"(?P<path>[^:]+(?:: [^:\s]+)?): (?P<problem>.*)", re.DOTALL)
 
 
@@ -129,7 +130,7 @@ def program_of(
     """The program in files and definitions together. Raises BadInputError: `name_taken` where both define a segment,
     `bad_program` with everything else that is wrong, definitions as `definition <name>`."""
     if taken := sorted(definitions.keys() & names_in_files(files)):
-        raise BadInputError(NAME_TAKEN, f"{', '.join(taken)}: {_TAKEN}")
+        raise BadInputError(NAME_TAKEN, "\n".join(f"definition {name}: name: {_TAKEN}" for name in taken))
     if not definitions:
         return load_program(files, parameters)
     file, items = _segments_of(files)
@@ -180,6 +181,53 @@ def _renamed(line: str, file: str, in_files: int, names: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Fitted:
+    """The program of files and of those `definitions` that fit them, and what is wrong with each of the others."""
+
+    program: Program
+    definitions: Mapping[str, Definition]
+    unfit: Mapping[str, str]
+
+
+def fitted(
+    files: Mapping[str, object],
+    definitions: Mapping[str, Definition],
+    parameters: ProgramParameters | None = None,
+) -> Fitted:
+    """The program of files, which may have changed since the definitions were put: those that do not fit them any more
+    are suspended, with whatever names them, until they do or are taken out. Where none is to blame, and they are too
+    many together, the last that was put goes first.
+
+    Raises BadInputError `bad_program` where the files are wrong by themselves.
+    """
+    left, unfit = dict(definitions), dict[str, str]()
+    while True:
+        try:
+            program = program_of(files, left, parameters)
+        except BadInputError as error:
+            if not left:
+                raise
+            unfit |= _misfits(error, left)
+            left = {name: definition for name, definition in left.items() if name not in unfit}
+        else:
+            names = frozenset(segment.name for segment in program.segments)
+            return Fitted(replace(program, suspended=frozenset(unfit) - names), left, unfit)
+
+
+def _misfits(error: BadInputError, definitions: Mapping[str, Definition]) -> dict[str, str]:
+    """The definitions that a program's error names, with what is wrong."""
+    found: dict[str, str] = {}
+    for line in error.detail.splitlines():
+        said = _OF_DEFINITION.fullmatch(line)
+        if said and said["name"] in definitions:
+            found.setdefault(said["name"], said["problem"])
+    if not found:
+        last = max(definitions.values(), key=lambda definition: (definition.put_at, definition.name))
+        found[last.name] = error.detail
+    return found
+
+
+@dataclass(frozen=True, slots=True)
 class InForce:
     """The program in force. `files`: the hash of what its files say; `changed_at`: when its definitions last changed,
     None where they never did."""
@@ -197,17 +245,25 @@ class Basis:
     definitions: DefinitionSet
     parameters: ProgramParameters
 
+    def fitted(self) -> Fitted:
+        """The program in force, and which of the definitions are part of it."""
+        return fitted(self.files, self.definitions.definitions, self.parameters)
+
     def program(self) -> Program:
         """The program in force."""
-        return program_of(self.files, self.definitions.definitions, self.parameters)
+        return self.fitted().program
+
+    def with_definitions(self, definitions: Mapping[str, Definition]) -> Program:
+        """The program with other definitions in place of those in force. Raises BadInputError as `program_of`."""
+        return program_of(self.files, definitions, self.parameters)
 
     def segments(self) -> dict[str, Any]:
-        """The data of all segments by name, as they are written."""
+        """The data of all segments in force by name, as they are written."""
         _, items = _segments_of(self.files)
         found = {
             str(item["name"]): _as_json({key: value for key, value in item.items() if key != "name"}) for item in items
         }
-        return found | {name: dict(definition.data) for name, definition in self.definitions.definitions.items()}
+        return found | {name: dict(definition.data) for name, definition in self.fitted().definitions.items()}
 
     def with_draft(self, name: str, raw: object, *, now: datetime) -> Program:
         """The program with a draft in place of the segment of that name, in files or put, or beside the others.
@@ -215,7 +271,7 @@ class Basis:
         Raises BadInputError `bad_program` naming everything that is wrong.
         """
         draft = Definition(name, 0, now, "", data_of(raw, name))
-        return program_of(_without(self.files, name), {**self.definitions.definitions, name: draft}, self.parameters)
+        return program_of(_without(self.files, name), {**self.fitted().definitions, name: draft}, self.parameters)
 
     def as_put(self, name: str, raw: object, *, now: datetime) -> Program:
         """The program as it would be, were the draft put in force.
@@ -235,7 +291,8 @@ class Basis:
 
     def beside(self, name: str, raw: object, *, now: datetime) -> tuple[Program, str]:
         """As `with_draft`, with the segment as it is now beside the draft, and the name that this goes by then."""
-        program = self.program()
+        now_in_force = self.fitted()
+        program = now_in_force.program
         known = {segment.name for segment in program.segments}
         if name not in known:
             return self.with_draft(name, raw, now=now), ""
@@ -244,7 +301,7 @@ class Basis:
             other += "_"
         added = Definition(other, 0, now, "", self.segments()[name])
         draft = Definition(name, 0, now, "", data_of(raw, name))
-        put = {**self.definitions.definitions, name: draft, other: added}
+        put = {**now_in_force.definitions, name: draft, other: added}
         return program_of(_without(self.files, name), put, self.parameters), other
 
 

@@ -116,7 +116,8 @@ class Program:
     """Everything that decides, as checked data.
 
     Made by `regulars.domain.loading.load_program`, which guarantees that names are unique and references resolve.
-    `source` is the hash of what the files say.
+    `source` is the hash of what the files say. `suspended`: segments that operators put and that the files no longer
+    fit; nobody enters or leaves them.
     """
 
     source: str
@@ -129,6 +130,7 @@ class Program:
     frequency_cap: FrequencyCap | None = None
     identity: IdentityRules = field(default_factory=IdentityRules)
     time_zone: str = "UTC"
+    suspended: frozenset[str] = frozenset()
 
     @cached_property
     def zone(self) -> tzinfo:
@@ -155,8 +157,8 @@ class Program:
 
     @cached_property
     def rules_version(self) -> str:
-        """10 hex digits over the files and what waits: what is the same while only values change."""
-        return digest(f"{self.source}\n{self.waits.told()}", 10)
+        """10 hex digits over the files, what waits and what is suspended: what is the same while only values change."""
+        return digest(f"{self.source}\n{self.waits.told()}{sorted(self.suspended) or ''}", 10)
 
     @cached_property
     def version(self) -> str:
@@ -180,8 +182,8 @@ class Program:
 
     @property
     def waiting(self) -> frozenset[str]:
-        """The segments that wait: nobody enters or leaves them."""
-        return self.waits.segments
+        """The segments that nobody enters or leaves for now."""
+        return self.waits.segments | self.suspended
 
     @cached_property
     def plan(self) -> FeaturePlan:

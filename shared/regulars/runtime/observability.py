@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -27,6 +27,13 @@ def count(name: str, value: int = 1) -> None:
 
 
 _MOST_NAMED = 100
+
+
+def suspended(definitions: Iterable[str]) -> None:
+    """Definitions that the deployed files do not fit any more: counted, and named in an error of the log."""
+    if names := sorted(definitions):
+        count("DefinitionsSuspended", len(names))
+        logger.error("definitions do not fit the files", extra={"definitions": names[:_MOST_NAMED]})
 
 
 def left_out(nodes: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import orjson
 
 from regulars.application.publishing import SETTLED, forget_beyond
-from regulars.domain.definitions import NAME_TAKEN, Definition, DefinitionSet, data_of, names_in_files, program_of
+from regulars.domain.definitions import NAME_TAKEN, Definition, DefinitionSet, data_of, names_in_files
 from regulars.domain.errors import BadInputError, TransientError, VersionConflictError
 from regulars.domain.instants import from_millis, to_millis
 from regulars.ports import QueueMessage
@@ -91,11 +91,12 @@ class Definitions:
 
         def change(basis: Basis) -> tuple[DefinitionSet, Definition]:
             current = basis.definitions.definitions.get(name)
-            if current is not None and current.data == data:
+            fit = basis.fitted().definitions
+            if current is not None and current.data == data and name in fit:
                 return basis.definitions, current
             draft = Definition(name, basis.definitions.latest(name) + 1, now, by, data)
             # Before what is expected, as HTTP has it (RFC 9110, 13.2.1): what would be refused anyhow is.
-            program_of(basis.files, basis.definitions.having(draft).definitions, basis.parameters)
+            basis.with_definitions({**fit, name: draft})
             _check(expected, current)
             kept = self._kept(draft)
             return basis.definitions.having(kept), kept
@@ -113,7 +114,8 @@ class Definitions:
                 raise BadInputError(UNKNOWN_SEGMENT, "there is no such definition")
             _check(expected, current)
             left = basis.definitions.lacking(name)
-            program_of(basis.files, left.definitions, basis.parameters)
+            fit = basis.fitted().definitions
+            basis.with_definitions({known: definition for known, definition in fit.items() if known != name})
             return left, None
 
         return self._changed(change)

@@ -26,9 +26,10 @@ class ReadSegments:
         self._basis = basis
 
     def all(self) -> dict[str, Any]:
-        """Every segment of the program in force, in its order."""
+        """Every segment of the program in force, in its order, and the definitions that the files no longer fit."""
         basis = self._basis()
-        program, put = basis.program(), basis.definitions.definitions
+        found = basis.fitted()
+        program, put = found.program, found.definitions
         return {
             "program_version": program.version,
             "definitions_version": basis.definitions.version,
@@ -42,6 +43,10 @@ class ReadSegments:
                     "waits": segment.name in program.waiting,
                 }
                 for segment in program.segments
+            ],
+            "suspended": [
+                {"name": name, "version": basis.definitions.definitions[name].version, "problem": problem}
+                for name, problem in sorted(found.unfit.items())
             ],
         }
 
