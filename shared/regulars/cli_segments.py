@@ -143,6 +143,8 @@ def preview(bucket: str, table: str | None, file: Path, sample: int, *, snapshot
     for part in found.unfilled:
         click.echo(f"  profiles do not keep {part} that far back yet; the figures are wrong until a rebuild has run")
     table_of(("also in", "of", "both"), ((row["segment"], row["size"], row["both"]) for row in doc["overlap"]))
+    if doc["not_computed"]:
+        click.echo(f"  of {doc['not_computed']} more nothing can be computed")
     if doc["left_out"]:
         click.echo(f"  the snapshot cannot tell of {', '.join(doc['left_out'])}")
     for node in found.found.sample:

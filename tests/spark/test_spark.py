@@ -19,7 +19,7 @@ from regulars.adapters.aws.customers import DynamoCustomerStore
 from regulars.adapters.aws.program import S3ProgramStore
 from regulars.adapters.memory.system import FixedClock
 from regulars.adapters.population.spark import moved_roots, parameter_values, people
-from regulars.application.segments.population import everybody
+from regulars.application.segments.population import each
 from regulars.domain.definitions import Basis
 from regulars.domain.people import is_moved
 from regulars.runtime import at_scale
@@ -124,7 +124,7 @@ def test_spark_finds_the_values_and_the_people_that_the_refresh_finds(
 
     shop.advance(to=shop.now + timedelta(minutes=6))
     program, store = basis.program(), DynamoCustomerStore(shop.client("dynamodb"), shop.table_name)
-    scanned = list(everybody(store, program.compiled, shop.now))
+    scanned = list(each(lambda person: person, store, program.compiled, shop.now, left_out=[]))
     expected = {person.customer.root for person in scanned if is_moved(person, program.compiled, shop.now)}
     export = exported(shop, tmp_path / "after")
     found = moved_roots(session, export, basis, shop.now).collect()

@@ -15,6 +15,7 @@ from regulars.adapters.fitting_scores import fit_people
 from regulars.adapters.population.snapshot import snapshot_parts
 from regulars.application.publishing import SETTLED
 from regulars.application.refresh import announce, refresh
+from regulars.application.segments.population import ScannedPopulation
 from regulars.application.segments.snapshot import take_snapshot
 from regulars.domain.errors import PermanentError, computing
 from regulars.domain.events import EventType
@@ -50,6 +51,9 @@ class _Stubborn(CompiledProgram):
         if view.root == EVIL:
             raise OverflowError("date value out of range")
         return super().evaluate(view, now)
+
+    def memberships(self, view: View, now: datetime) -> frozenset[str]:
+        return self.evaluate(view, now).memberships
 
     def measures(self, view: View, now: datetime) -> dict[str, int]:
         if view.root == EVIL:
@@ -97,6 +101,11 @@ def test_the_night_goes_on_for_everybody_else(world: World) -> None:
     assert (looked.customers, looked.left_out) == (1, (EVIL,))
     again = announce(store=world.store, programs=world.programs, due=world.due, clock=world.clock)
     assert (again.customers, again.left_out) == (0, ())  # it is done
+
+
+def test_figures_of_everybody_say_how_many_they_leave_out(world: World) -> None:
+    found = ScannedPopulation(world.store, world.clock).find(world.programs.current(), "bought", sample=9)
+    assert (found.customers, found.size, found.sample, found.not_computed) == (1, 1, (user("good"),), 1)
 
 
 class _Parts:

@@ -13,7 +13,7 @@ from regulars.adapters.spill import DiskSpill, MemorySpill
 from regulars.application.segments.backtest import BacktestSegment, Range, alone, backtest_doc
 from regulars.application.segments.drafts import PreviewSegment, preview_doc
 from regulars.application.segments.explain import ExplainSegment, explained_doc
-from regulars.application.segments.population import ScannedPopulation, everybody
+from regulars.application.segments.population import ScannedPopulation, each
 from regulars.application.segments.report import NEVER_CHANGING, TOO_SMALL, ReportSegments, report_doc
 from regulars.domain.definitions import Basis, DefinitionSet
 from regulars.domain.errors import BadInputError, TransientError
@@ -77,7 +77,7 @@ def basis() -> Basis:
 
 
 def test_everybody_is_everyone_once(world: World) -> None:
-    people = list(everybody(world.store, world.programs.current().compiled, world.clock.now()))
+    people = list(each(lambda one: one, world.store, world.programs.current().compiled, world.clock.now(), left_out=[]))
     assert {person.customer.root for person in people} == {user("ann"), user("bob"), user("cho")}
     assert len(people) == 3
 

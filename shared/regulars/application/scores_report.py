@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from regulars.application.segments.population import everybody
+from regulars.application.segments.population import each
 from regulars.domain.customer_scores import seen_days
 from regulars.domain.errors import BadInputError
 from regulars.domain.instants import from_millis, iso
@@ -29,13 +29,15 @@ _GROUPING = (Kind.TRAIT, Kind.TEXT, Kind.CHOICE, Kind.FLAG, Kind.NUMBER)
 
 @dataclass(frozen=True, slots=True)
 class ScoresReport:
-    """The `model` in force (None: no refresh has fitted one), and what groups by the field `by` make of it."""
+    """The `model` in force (None: no refresh has fitted one), and what groups by the field `by` make of it.
+    `not_computed`: so many customers of whom nothing can be computed are left out."""
 
     at: datetime
     program_version: str
     model: ScoreModel | None
     by: str | None
     bias: BiasReport | None
+    not_computed: int = 0
 
 
 class ReportScores:
@@ -53,20 +55,26 @@ class ReportScores:
             _checked(by)
         program, now = self._programs.current(), self._clock.now()
         model = program.parameters.scores
-        bias = report_by_group(self._members(program, by, now), model, now) if by and model else None
-        return ScoresReport(now, program.version, model, by, bias)
+        left_out: list[str] = []
+        members = self._members(program, by, now, left_out) if by and model else ()
+        bias = report_by_group(members, model, now) if by and model else None
+        return ScoresReport(now, program.version, model, by, bias, len(left_out))
 
-    def _members(self, program: Program, by: str, now: datetime) -> Iterator[Member]:
-        groups: set[str | None] = set()
-        for person in everybody(self._store, program.compiled, now):
+    def _members(self, program: Program, by: str, now: datetime, left_out: list[str]) -> Iterator[Member]:
+        def asked(person: Person) -> Member | None:
             orders = person.customer.orders()
             if not orders:
+                return None
+            return Member(_group_of(person, by), orders, seen_days(person.customer, program.seen_by))
+
+        groups: set[str | None] = set()
+        for member in each(asked, self._store, program.compiled, now, left_out=left_out):
+            if member is None:
                 continue
-            group = _group_of(person, by)
-            groups.add(group)
+            groups.add(member.group)
             if len(groups) > MOST_GROUPS:
                 raise BadInputError("too_many_groups", f"{by} has more than {MOST_GROUPS} values; choose another field")
-            yield Member(group, orders, seen_days(person.customer, program.seen_by))
+            yield member
 
 
 def _checked(by: str) -> None:
@@ -95,6 +103,7 @@ def scores_doc(report: ScoresReport) -> dict[str, Any]:
         "program_version": report.program_version,
         "model": None if report.model is None else model_doc(report.model),
         "by": report.by,
+        "not_computed": report.not_computed,
         "everybody": None if bias is None else _group_doc(bias.everybody),
         "groups": [] if bias is None else [_group_doc(group) for group in bias.groups],
     }

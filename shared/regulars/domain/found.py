@@ -11,7 +11,8 @@ from datetime import datetime
 class Found:
     """A segment among `customers`: its `size`, a few `sample` ids, and of every other segment the `sizes` and how many
     are in both (`both`). All of it is `as_of` an instant, from the `source`: `table` or `snapshot`. `left_out`: other
-    segments that the source knows too little for; they are not among the sizes."""
+    segments that the source knows too little for; they are not among the sizes. `not_computed`: so many customers of
+    whom nothing can be computed are not among `customers`."""
 
     customers: int
     size: int
@@ -21,3 +22,4 @@ class Found:
     as_of: datetime
     source: str
     left_out: tuple[str, ...] = ()
+    not_computed: int = 0

@@ -97,6 +97,7 @@ def preview_doc(found: Preview) -> dict[str, Any]:
         "sample": list(found.found.sample),
         "overlap": overlap,
         "left_out": list(found.found.left_out),
+        "not_computed": found.found.not_computed,
         "unfilled": list(found.unfilled),
         "as_of": iso(found.found.as_of),
         "source": found.found.source,

@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def everybody(store: CustomerStore, program: CompiledProgram, now: datetime) -> Iterator[Person]:
-    """Every customer as of `now`."""
-    return (made() for _, made in _everybody(store, program, now))
-
-
 def each(
     asked: Callable[[Person], T], store: CustomerStore, program: CompiledProgram, now: datetime, *, left_out: list[str]
 ) -> Iterator[T]:
@@ -80,13 +75,17 @@ class ScannedPopulation:
         """One scan; the sample are the smallest ids, so that it is the same each time."""
         now, compiled = self._clock.now(), program.compiled
         customers, sizes, both, chosen = 0, Counter[str](), Counter[str](), list[str]()
-        for person in everybody(self._store, compiled, now):
+        left_out: list[str] = []
+
+        def asked(person: Person) -> tuple[str, frozenset[str]]:
+            return person.customer.root, compiled.memberships(person.customer, now)
+
+        for root, members in each(asked, self._store, compiled, now, left_out=left_out):
             customers += 1
-            members = compiled.memberships(person.customer, now)
             sizes.update(members)
             if segment in members:
                 both.update(members)
-                chosen = nsmallest(sample, (*chosen, person.customer.root))
+                chosen = nsmallest(sample, (*chosen, root))
         others = [other.name for other in program.segments if other.name != segment]
         return Found(
             customers,
@@ -96,4 +95,5 @@ class ScannedPopulation:
             {name: both[name] for name in others},
             now,
             "table",
+            not_computed=len(left_out),
         )

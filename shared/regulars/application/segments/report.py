@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from regulars.application.segments.population import everybody
+from regulars.application.segments.population import each
 from regulars.domain.events import BY_SYSTEM
 from regulars.domain.instants import day_number, day_start, iso
 from regulars.domain.money import decimal_text
 
 if TYPE_CHECKING:
+    from regulars.domain.people import Person
     from regulars.domain.program import Program
     from regulars.ports import Clock, CustomerStore, EventLog, ProgramStore
 
@@ -67,7 +68,8 @@ class SegmentFigures:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All segments of the program in force, as decided; `both` has how many are in two of them, where anybody is."""
+    """All segments of the program in force, as decided; `both` has how many are in two of them, where anybody is.
+    `not_computed`: so many customers of whom nothing can be computed are left out."""
 
     at: datetime
     currency: str
@@ -75,12 +77,14 @@ class Report:
     customers: int
     segments: tuple[SegmentFigures, ...]
     both: Mapping[tuple[str, str], int]
+    not_computed: int = 0
 
 
 @dataclass(slots=True)
 class _Now:
-    """What the states say."""
+    """What the states say; `left_out`: of these customers nothing."""
 
+    left_out: list[str] = field(default_factory=list)
     customers: int = 0
     sizes: Counter[str] = field(default_factory=Counter)
     revenue: Counter[str] = field(default_factory=Counter)
@@ -108,19 +112,28 @@ class ReportSegments:
             size = present.sizes[name]
             by_day = tuple(_days(size, moves.get(name, {}), first, last))
             figures.append(_figures(name, size, by_day, present, smallest))
-        return Report(now, program.currency, program.version, present.customers, tuple(figures), present.both)
+        return Report(
+            now,
+            program.currency,
+            program.version,
+            present.customers,
+            tuple(figures),
+            present.both,
+            len(present.left_out),
+        )
 
     def _present(self, program: Program, now: datetime) -> _Now:
         found = _Now()
         known = frozenset(segment.name for segment in program.segments)
-        for person in everybody(self._store, program.compiled, now):
-            found.customers += 1
+
+        def asked(person: Person) -> tuple[list[str], int]:
             members = sorted(known & person.state.memberships.keys()) if person.state else []
-            if not members:
-                continue
+            return members, sum(net for _, net in person.customer.orders()) if members else 0
+
+        for members, revenue in each(asked, self._store, program.compiled, now, left_out=found.left_out):
+            found.customers += 1
             found.sizes.update(members)
             found.both.update(combinations(members, 2))
-            revenue = sum(net for _, net in person.customer.orders())
             for name in members:
                 found.revenue[name] += revenue
         return found
@@ -179,6 +192,7 @@ def report_doc(report: Report) -> dict[str, Any]:
         "at": iso(report.at),
         "program_version": report.program_version,
         "customers": report.customers,
+        "not_computed": report.not_computed,
         "currency": report.currency,
         "segments": [_figures_doc(figures, report.currency) for figures in report.segments],
         "overlap": list(_overlap(report)),
