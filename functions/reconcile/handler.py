@@ -11,6 +11,7 @@ from regulars.runtime.recovery import deployments, following, nightly
 
 _reconcile, _follow, _deployed = nightly(), following(), deployments()
 _CLOUD_FORMATION = "aws.cloudformation"
+_ROLLED_BACK = "UPDATE_ROLLBACK_COMPLETE"
 
 
 @metrics.log_metrics
@@ -19,7 +20,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """SQS records of the changes queue; CloudFormation's event of a deployment; or an EventBridge schedule's, whose
     content does not matter: the date says whose turn it is."""
     if event.get("source") == _CLOUD_FORMATION:
-        return {"changed": _deployed()}
+        return {"changed": _deployed(rolled_back=event["detail"]["status-details"]["status"] == _ROLLED_BACK)}
     left = timedelta(milliseconds=context.get_remaining_time_in_millis())
     return _followed(event["Records"], left) if "Records" in event else _compared(left)
 

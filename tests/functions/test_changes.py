@@ -93,6 +93,15 @@ def test_the_word_of_a_deployment_looks_everybody_through_once(shop: Shop) -> No
     assert not shop.cloud.dead_letters()
 
 
+def test_after_a_deployment_that_was_rolled_back_everybody_is_compared_with_the_log(shop: Shop) -> None:
+    event = orjson.loads((ROOT / "events" / "reconcile" / "rolled_back.json").read_bytes())
+    assert shop.cloud.invoke("reconcile", event) == {"changed": True}
+    assert programs(shop.cloud.bucket_name).in_force().program.parameters.in_doubt
+    shop.cloud.advance(by=12 * MINUTES)
+    assert not programs(shop.cloud.bucket_name).in_force().program.parameters.in_doubt
+    assert not shop.cloud.dead_letters()
+
+
 def test_a_word_that_is_lost_is_made_up_for_by_the_night(shop: Shop) -> None:
     shop.put("small", {"rule": {"sum": "orders.revenue", "at_least": 1, "below": 99}})
     queue = shop.cloud.stack.ref("ChangesQueue")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from regulars.application.publishing import SETTLED, amended, forget_beyond, noted, settled_at
+from regulars.application.publishing import SETTLED, amended, forget_beyond, forgotten, noted, settled_at
 from regulars.application.rebuild import EVERYBODY, Doing
 from regulars.application.refresh import look_through
 from regulars.application.segments.definitions import change_message, changed_at_of
@@ -46,17 +46,20 @@ class ChangesReport:
     suspended: frozenset[str] = frozenset()
 
 
-def deployed(*, programs: ProgramStore, changes: Queue, clock: Clock) -> bool:
-    """A deployment has come to its end: whether it brought other files, whose rules are in force from now on.
+def deployed(*, programs: ProgramStore, changes: Queue, clock: Clock, rolled_back: bool = False) -> bool:
+    """A deployment has come to its end: whether it brought other rules, which are in force from now on. One that was
+    `rolled_back` may have brought others for a while, by which customers were evaluated, and profiles pruned.
 
     Told before it is noted, so what dies in between is told again. Safe to run twice.
     """
     now, force = clock.now(), programs.in_force()
 
     def noticed(known: ProgramParameters) -> ProgramParameters | None:
-        if known.deployed == force.files:
+        told = noted(known, force.program, now)
+        if not rolled_back and known.deployed == force.files and told.since == known.since:
             return None
-        return replace(noted(known, force.program, now), deployed=force.files)
+        told = replace(told, deployed=force.files, announced=None, in_doubt=rolled_back or known.in_doubt)
+        return forgotten(told, force.program.plan)
 
     if noticed(force.program.parameters) is None:
         return False

@@ -24,14 +24,21 @@ minute."""
 _TRIES = 5
 
 
-def forget_beyond(plan: FeaturePlan, programs: ProgramStore) -> None:
-    """Publish that profiles no longer keep what is not in a plan. Raises TransientError as `amended`."""
+def forget_beyond(plan: FeaturePlan, programs: ProgramStore, *, anew: bool = False) -> None:
+    """Publish that profiles no longer keep what is not in a plan; `anew`: and that everybody is to be looked through,
+    even by rules that they were looked through by before. Raises TransientError as `amended`."""
 
-    def forgotten(known: ProgramParameters) -> ProgramParameters | None:
-        left = known.parts and still_kept(known.parts, plan)
-        return None if left == known.parts else replace(known, parts=left)
+    def told(known: ProgramParameters) -> ProgramParameters | None:
+        wanted = forgotten(known, plan)
+        wanted = replace(wanted, announced=None) if anew else wanted
+        return None if wanted == known else wanted
 
-    amended(programs, forgotten)
+    amended(programs, told)
+
+
+def forgotten(known: ProgramParameters, plan: FeaturePlan) -> ProgramParameters:
+    """The parameters, saying that profiles no longer keep what is not in a plan."""
+    return replace(known, parts=known.parts and still_kept(known.parts, plan))
 
 
 def noted(parameters: ProgramParameters, program: Program, at: datetime) -> ProgramParameters:

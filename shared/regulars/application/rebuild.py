@@ -129,7 +129,7 @@ class Rebuild:
         """Whether profiles are not known to keep all that the program's rules look at: time to rebuild everybody."""
         program = self._programs.current()
         kept = program.parameters.parts
-        return kept is None or bool(lacking(program.plan.parts(), kept))
+        return kept is None or program.parameters.in_doubt or bool(lacking(program.plan.parts(), kept))
 
     def __call__(
         self,
@@ -172,10 +172,10 @@ class Rebuild:
 
         def kept(known: ProgramParameters) -> ProgramParameters | None:
             program = self._programs.current()
-            if program.plan != plan or known.parts == plan.parts():
+            if program.plan != plan or (known.parts == plan.parts() and not known.in_doubt):
                 return None
             filled_at = self._clock.now() if program.waits else known.filled_at
-            filled = replace(known, parts=plan.parts(), filled_at=filled_at)
+            filled = replace(known, parts=plan.parts(), filled_at=filled_at, in_doubt=False)
             return noted(filled, program, self._clock.now())
 
         amended(self._programs, kept)

@@ -74,7 +74,7 @@ def refresh(*, store: CustomerStore, programs: ProgramStore, fit: Fit, clock: Cl
     scores = replace(fit(people(), now).model, seen_by=events)
     # A part of the past would give another value: what waits for the rest of it stays as it is.
     stay = program.waits.parameters
-    values = {name: current.values[name] for name in sorted(stay) if name in current.values} | {
+    values = {name: current.values[name] for name in sorted(stay & program.computed)} | {
         name: parameter_value(definition, (of_customer[name] for of_customer in measures))
         for name, definition in program.definitions.items()
         if name not in stay
@@ -85,7 +85,8 @@ def refresh(*, store: CustomerStore, programs: ProgramStore, fit: Fit, clock: Cl
         if known.computed_at != current.computed_at:
             return None  # another refresh was quicker
         fresh = replace(known, version=known.version + 1, computed_at=now, values=values, scores=scores)
-        fresh = replace(fresh, files=force.files, computed_by=marks)
+        units = {name: program.units[name] for name in values}
+        fresh = replace(fresh, files=force.files, computed_by=marks, units=units)
         return replace(noted(fresh, program, now), program=program.with_parameters(fresh).version)
 
     published = amended(programs, computed)
@@ -132,7 +133,7 @@ def look_through(
             affected.append(root)
     bring_up(due, affected, parameters=current.version)
     is_deployed = force.files in (current.files, current.deployed)
-    done = amended(programs, lambda known: _announced(known, force)) if is_deployed else None
+    done = amended(programs, lambda known: _announced(known, force, now)) if is_deployed else None
     return RefreshReport(looked_at, done.version if done else current.version, len(affected), tuple(left_out))
 
 
@@ -144,9 +145,10 @@ def bring_up(due: Queue, roots: Iterable[str], *, parameters: int) -> None:
         due.send([QueueMessage(body) for body in bodies])
 
 
-def _announced(known: ProgramParameters, force: InForce) -> ProgramParameters | None:
+def _announced(known: ProgramParameters, force: InForce, now: datetime) -> ProgramParameters | None:
     """Parameters that say that everybody was looked through for a program; None where they do already."""
     if known.announced == force.program.version:
         return None
     rules = force.program.compiled.known_rules
-    return replace(known, announced=force.program.version, rules=rules, rules_before=known.rules)
+    told = replace(known, announced=force.program.version, rules=rules, rules_before=known.rules)
+    return replace(told, looked_at=now, looked_before=known.looked_at)

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from decimal import Decimal
+from math import isfinite
 from typing import Any, NamedTuple
 
 from regulars.domain.errors import BadInputError
@@ -19,15 +21,16 @@ from regulars.domain.parameters import ProgramParameters
 from regulars.domain.program import Program
 from regulars.domain.ready_made import ready_made
 from regulars.domain.rules.dates import forgotten
-from regulars.domain.rules.nodes import bounds_problem
+from regulars.domain.rules.nodes import MAX_DEPTH, bounds_problem
+from regulars.domain.rules.operands import MAX_EXACT
 
 NAME_TAKEN = "name_taken"
 _TAKEN = "the program's files define it; change it there"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_MAX_DEPTH, _MAX_VALUES = 40, 5_000
+_MAX_DEPTH, _MAX_VALUES = 2 * MAX_DEPTH + 6, 5_000
+"""Two levels above a definition stand what it joins: the sections of a file, and the segments."""
 _SECTION = "segments"
 _AS_IT_IS = "as_it_is"
-_MAX_INTEGER = 2**53
 _PLACE = re.compile(r"(?P<file>[^:]+): segments\.(?P<number>\d+)(?P<rest>\.?)")
 _OF_DEFINITION = re.compile(r"definition (?P<name>[^:]+): (?P<problem>.*)", re.DOTALL)
 _PATH = re.compile(r"(?P<path>[^:]+(?:: [^:\s]+)?): (?P<problem>.*)", re.DOTALL)
@@ -108,8 +111,10 @@ def _as_json(value: Any) -> Any:
         return {str(key): _as_json(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return [_as_json(item) for item in value]
-    if isinstance(value, int) and abs(value) > _MAX_INTEGER:
+    if isinstance(value, int) and abs(value) > MAX_EXACT:
         raise ValueError("a number is too large")
+    if isinstance(value, float | Decimal) and not isfinite(value):
+        raise ValueError("a number is not finite")
     return value.isoformat() if isinstance(value, date) else value
 
 

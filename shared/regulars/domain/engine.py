@@ -171,13 +171,17 @@ class _Run:
         """Take in the segments whose rules are new to this customer: silently what they said when they came into force.
         What they say since, and everything else, is decided as ever.
 
-        Somebody who was here before and of whom no rule said anything has no state that says which rules they were.
+        Whom a look at everybody did not move has a state that does not say so, and none where no rule ever said
+        anything: such a customer was decided by the rules of that look.
         """
         state, program, customer = self.state, self.program, self.customer
         known: str | None = state.known_rules
+        look = program.told(now)
         if not known:
             was_here = customer.profile.first_seen is not None or bool(customer.book.entries)
-            known = program.told_rules if was_here and whole is None else None
+            known = look.rules if look and was_here and whole is None else None
+        elif look and look.at and state.clock and state.clock < look.at:
+            known = look.rules
         new = program.new_to(known) if known is not None else frozenset()
         since: dict[datetime, set[str]] = {}
         for name in new:
@@ -195,7 +199,7 @@ class _Run:
 
     def _adopt_as_of(self, at: datetime, new: set[str], *, until: datetime) -> None:
         state, customer = self.state, self.folded()
-        customer.now = at
+        customer.now = state.clock = at
         verdict = self.program.evaluate(customer, at)
         if BANDS in new and verdict.churn_band != state.churn_band:
             self.move_band(verdict.churn_band, at, NEW_RULES)

@@ -83,6 +83,22 @@ def parameters_in(rule: object) -> Iterator[str]:
         yield from parameters_in(part)
 
 
+def written(rule: object) -> Any:
+    """A rule as far as somebody wrote it, in data whose `repr` is the same for the same rule: nodes by kind, with what
+    is not as it is by default. So a release that gives nodes more fields makes no new rules of old ones."""
+    if isinstance(rule, BaseModel):
+        fields = type(rule).model_fields
+        said = {
+            name: written(value)
+            for name, value in rule.__dict__.items()
+            if value != fields[name].get_default(call_default_factory=True)
+        }
+        return type(rule).__name__, said
+    if isinstance(rule, Mapping):
+        return {key: written(value) for key, value in rule.items()}
+    return [written(part) for part in rule] if isinstance(rule, list | tuple) else rule
+
+
 def _bands(program: Program) -> list[tuple[str, Any]]:
     return [(band.name, band.rule) for band in program.churn.bands]
 
@@ -91,4 +107,4 @@ def _mark(program: Program, name: str, rules: Sequence[tuple[str, Any]]) -> str:
     bands = _bands(program) if any(reads_band(rule) for _, rule in rules) else []
     named = {parameter for _, rule in [*rules, *bands] for parameter in parameters_in(rule)}
     defined = [(parameter, program.definition_marks[parameter]) for parameter in sorted(named)]
-    return digest(repr([name, rules, bands, defined, program.currency, program.time_zone]))
+    return digest(repr([name, written(rules), written(bands), defined, program.currency, program.time_zone]))

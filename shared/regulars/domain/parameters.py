@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
@@ -17,6 +17,17 @@ from regulars.domain.rules.aggregates import Measure
 from regulars.domain.rules.nodes import Node
 from regulars.domain.rules.operands import ParameterRef, amount_of, context_of
 from regulars.domain.scores.model import ScoreModel
+
+ON_ITS_WAY = timedelta(hours=1)
+"""After this long whom a look at everybody found is taken to have been evaluated."""
+
+
+class Look(NamedTuple):
+    """The rules that everybody was looked through by, as marks; and when, None until all of them were evaluated whom it
+    moved."""
+
+    rules: str
+    at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +41,10 @@ class ProgramParameters:
     waited for `parts` last began to decide. `rules`: the marks of the segments (CompiledProgram.known_rules) by which
     everybody was last looked through, `rules_before` the time before that. `computed_by`: the marks of the definitions
     (Program.own_marks) that values were computed by, by parameter name. `since`: when the rules of a mark came into
-    force, as far as somebody noted it. `deployed`: the hash of the files that a deployment last brought.
+    force, as far as somebody noted it. `deployed`: the hash of the files that a deployment last brought. `units`
+    (Program.units): those of the values. `looked_before`: when everybody was looked through by `rules_before`, and
+    `looked_at` by `rules`. `in_doubt`: files that nobody knows were in force for a while, so profiles may lack some of
+    the past.
     """
 
     version: int = 0
@@ -47,58 +61,58 @@ class ProgramParameters:
     computed_by: Mapping[str, str] = field(default_factory=dict)
     since: Mapping[str, datetime] = field(default_factory=dict)
     deployed: str | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
+    looked_at: datetime | None = None
+    looked_before: datetime | None = None
+    in_doubt: bool = False
 
-    @property
-    def known_rules(self) -> str | None:
-        """The marks of the segments by which a customer of whom nothing is kept was decided; None: nobody knows.
+    def told(self, now: datetime) -> Look | None:
+        """The look that customers whom it did not move were decided by, as of `now`; None: nobody knows of any.
 
-        What the last look found may still be on its way, so its rules count only as far as those from before it do;
-        and those from before it only as far as they were not taken out since, for then nobody was decided by them.
+        What the last one found may still be on its way, so for a while its rules count only as far as those of the look
+        before do; and those only as far as they were not taken out since, for then nobody was decided by them.
         """
-        if self.rules is None or self.rules_before is None:
-            return self.rules
-        return joined(parted(self.rules) & parted(self.rules_before))
+        if self.rules is None:
+            return None
+        over = [at for at in (self.looked_at, self.looked_before) if at is not None and at <= now - ON_ITS_WAY]
+        if self.rules_before is None or self.looked_at in over:
+            return Look(self.rules, max(over, default=None))
+        return Look(joined(parted(self.rules) & parted(self.rules_before)), max(over, default=None))
+
+
+_TEXTS = ("program", "announced", "files", "rules", "rules_before", "deployed")
+_INSTANTS = ("computed_at", "filled_at", "looked_at", "looked_before")
+_BY_NAME = ("values", "parts", "computed_by", "units")
 
 
 def parameters_to_doc(parameters: ProgramParameters) -> dict[str, Any]:
-    """The JSON document of parameters; `computed_at` as epoch milliseconds."""
-    computed = None if parameters.computed_at is None else to_millis(parameters.computed_at)
-    values = dict(sorted(parameters.values.items()))
-    doc: dict[str, Any] = {"version": parameters.version, "computed_at": computed, "values": values}
-    for name in ("program", "announced", "files", "rules", "rules_before", "deployed"):
-        if (version := getattr(parameters, name)) is not None:
-            doc[name] = version
-    if parameters.filled_at is not None:
-        doc["filled_at"] = to_millis(parameters.filled_at)
-    if parameters.parts is not None:
-        doc["parts"] = dict(sorted(parameters.parts.items()))
-    if parameters.computed_by:
-        doc["computed_by"] = dict(sorted(parameters.computed_by.items()))
-    if parameters.since:
-        doc["since"] = {mark: to_millis(at) for mark, at in sorted(parameters.since.items())}
+    """The JSON document of parameters, what nobody said left out; instants as epoch milliseconds."""
+    doc: dict[str, Any] = {"version": parameters.version}
+    for name in _TEXTS:
+        if (text := getattr(parameters, name)) is not None:
+            doc[name] = text
+    for name in _INSTANTS:
+        if (at := getattr(parameters, name)) is not None:
+            doc[name] = to_millis(at)
+    for name in _BY_NAME:
+        if (known := getattr(parameters, name)) is not None:
+            doc[name] = dict(sorted(known.items()))
+    doc["since"] = {mark: to_millis(at) for mark, at in sorted(parameters.since.items())}
     if parameters.scores is not None:
         doc["scores"] = parameters.scores.to_doc()
-    return doc
+    return {**doc, "in_doubt": parameters.in_doubt}
 
 
 def parameters_from_doc(doc: Mapping[str, Any]) -> ProgramParameters:
-    """The inverse of `parameters_to_doc`."""
-    computed = doc["computed_at"]
+    """The inverse of `parameters_to_doc`. Raises KeyError, TypeError or ValueError on anything else."""
+    said: dict[str, Any] = {"version": doc["version"], **{name: doc[name] for name in _TEXTS if name in doc}}
+    said |= {name: from_millis(doc[name]) for name in _INSTANTS if doc.get(name) is not None}
+    said |= {name: dict(doc[name]) for name in _BY_NAME if name in doc}
     return ProgramParameters(
-        doc["version"],
-        None if computed is None else from_millis(computed),
-        dict(doc["values"]),
-        doc.get("program"),
-        doc.get("announced"),
-        doc.get("parts"),
-        ScoreModel.from_doc(doc["scores"]) if "scores" in doc else None,
-        doc.get("files"),
-        from_millis(doc["filled_at"]) if "filled_at" in doc else None,
-        doc.get("rules"),
-        doc.get("rules_before"),
-        dict(doc.get("computed_by", {})),
-        {mark: from_millis(at) for mark, at in doc.get("since", {}).items()},
-        doc.get("deployed"),
+        since={mark: from_millis(at) for mark, at in doc.get("since", {}).items()},
+        scores=ScoreModel.from_doc(doc["scores"]) if "scores" in doc else None,
+        in_doubt=doc.get("in_doubt", False),
+        **said,
     )
 
 

@@ -14,8 +14,8 @@ from pydantic import BeforeValidator, Field
 from regulars.domain.customer import Terms
 from regulars.domain.facts import Fact
 from regulars.domain.links import IdentityRules
-from regulars.domain.marks import digest, joined, marks_of, parted
-from regulars.domain.parameters import ParameterDefinition, ProgramParameters
+from regulars.domain.marks import digest, joined, marks_of, parted, written
+from regulars.domain.parameters import Look, ParameterDefinition, ProgramParameters
 from regulars.domain.plan import FeaturePlan, plan_of_rules
 from regulars.domain.rules.aggregates import Measure
 from regulars.domain.rules.compile import FOREVER, Facts, Setting, compiled, measured
@@ -23,7 +23,7 @@ from regulars.domain.rules.describe import described
 from regulars.domain.rules.durations import LONGEST, parse_duration
 from regulars.domain.rules.evaluate import CHURN_BAND, Evaluation, Evaluator
 from regulars.domain.rules.explain import Scene, Trace, explained
-from regulars.domain.rules.fields import LAPSING
+from regulars.domain.rules.fields import LAPSING, Kind
 from regulars.domain.rules.nodes import Duration, Node
 from regulars.domain.rules.reads import SCORES, Concern, reads, segments_in
 from regulars.domain.rules.tree import Rule
@@ -139,9 +139,25 @@ class Program:
 
     @cached_property
     def values(self) -> dict[str, int]:
-        """Every defined parameter's value in force: the refresh's, or the default before it."""
+        """Every defined parameter's value in force: the refresh's, or the default before it, and where it would be of
+        another unit."""
         return {
-            name: self.parameters.values.get(name, definition.default) for name, definition in self.definitions.items()
+            name: self.parameters.values[name] if name in self.computed else definition.default
+            for name, definition in self.definitions.items()
+        }
+
+    @cached_property
+    def computed(self) -> frozenset[str]:
+        """The parameters of which a refresh computed a value in the unit that they have."""
+        values, units = self.parameters.values, self.parameters.units
+        return frozenset(name for name, unit in self.units.items() if name in values and units.get(name, unit) == unit)
+
+    @cached_property
+    def units(self) -> dict[str, str]:
+        """Every parameter's unit: a currency, or what else is counted."""
+        return {
+            name: self.currency if definition.of.kind is Kind.MONEY else definition.of.kind.value
+            for name, definition in self.definitions.items()
         }
 
     @cached_property
@@ -153,7 +169,7 @@ class Program:
     @cached_property
     def own_marks(self) -> dict[str, str]:
         """The mark of every parameter's definition."""
-        return {name: digest(repr(definition)) for name, definition in self.definitions.items()}
+        return {name: digest(repr(written(definition))) for name, definition in self.definitions.items()}
 
     @cached_property
     def rules_version(self) -> str:
@@ -251,7 +267,6 @@ class CompiledProgram:
         self.bands_wait = program.waits.bands
         self._marks = marks_of(program)
         self.known_rules = joined(self._marks.values())
-        self.told_rules = program.parameters.known_rules
         self._segments = _by_name(program.segments)
         self._concern = Concern(
             [*(segment.rule for segment in program.segments), *(band.rule for band in program.churn.bands)]
@@ -272,6 +287,10 @@ class CompiledProgram:
             conditions={campaign.name: campaign.when for campaign in program.campaigns if campaign.when is not None},
             setting=self.setting,
         )
+
+    def told(self, now: datetime) -> Look | None:
+        """The look at everybody that counts as of `now` (ProgramParameters.told)."""
+        return self.program.parameters.told(now)
 
     def new_to(self, known: str) -> frozenset[str]:
         """The segments whose rules are not among the marks that a customer was decided by; `marks.BANDS` among them

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from regulars.domain.instants import from_millis, to_millis
+from regulars.domain.marks import joined, parted
 from regulars.domain.values import value
 
 MAX_DECIDED = 200
@@ -153,6 +154,13 @@ def _sends_of_both(
     return sorted((Counter(one) | Counter(other)).elements())
 
 
+def _known_to_both(one: CustomerState, other: CustomerState) -> str:
+    """What only one of two was decided by is new to both together; who never was decided does not count."""
+    if one.known_rules and other.known_rules:
+        return joined(parted(one.known_rules) & parted(other.known_rules))
+    return one.known_rules or other.known_rules
+
+
 def _comes_nearer(instant: datetime | None, stored: datetime | None) -> bool:
     return instant is not None and (stored is None or instant < stored)
 
@@ -165,7 +173,7 @@ def states_merged(one: CustomerState, other: CustomerState) -> CustomerState:
     result = one.copied()
     result.churn_band = one.churn_band or other.churn_band
     result.program_version = one.program_version or other.program_version
-    result.known_rules = one.known_rules or other.known_rules
+    result.known_rules = _known_to_both(one, other)
     result.flips_at = _earlier(one.flips_at, other.flips_at)
     result.relay_by = _earlier(one.relay_by, other.relay_by)
     for name, membership in other.memberships.items():

@@ -114,13 +114,15 @@ def following() -> Callable[[Sequence[tuple[str, str]], timedelta], ChangesRepor
     return run
 
 
-def deployments() -> Callable[[], bool]:
-    """The function's: whether a deployment brought other files of the program; if so, CHANGES_QUEUE_URL is told."""
+def deployments() -> Callable[..., bool]:
+    """The function's: whether a deployment (or one that was `rolled_back`) brought other rules; if so,
+    CHANGES_QUEUE_URL is told."""
     bucket, changes, clock = required("BUCKET_NAME"), required("CHANGES_QUEUE_URL"), SystemClock()
 
-    def run() -> bool:
+    def run(*, rolled_back: bool) -> bool:
         programs = S3ProgramStore(s3_client(), bucket, program_folder(), clock=clock)
-        return deployed(programs=programs, changes=SqsQueue(sqs_client(), changes), clock=clock)
+        told = SqsQueue(sqs_client(), changes)
+        return deployed(programs=programs, changes=told, clock=clock, rolled_back=rolled_back)
 
     return run
 

@@ -212,3 +212,17 @@ def test_every_kind_of_field_has_operators() -> None:
 def test_a_parsed_rule_can_be_compared_and_used_as_a_key() -> None:
     data = {"all": [{"field": "orders.count", "in": [1, 2]}, {"since": "orders.last_at", "below": "30d"}]}
     assert len({parse_rule(data), parse_rule(data)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"field": "traits.x", "equals": float("inf")}, "finite"),
+        ({"field": "traits.x", "not_equals": float("nan")}, "finite"),
+        ({"field": "traits.x", "in": [1, 2**53 + 1]}, "put it in quotes"),
+        ({"sum": "events.Product Viewed.price", "within": "7d", "at_least": 0.0001}, "three decimals"),
+    ],
+)
+def test_what_no_reader_would_keep_is_no_operand(rule: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInputError, match=said):
+        parse_rule(rule)

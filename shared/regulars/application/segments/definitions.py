@@ -131,9 +131,10 @@ class Definitions:
                 now = self._clock.now()
                 wanted = replace(wanted, changed_at=now)
                 # Before, and held back: whatever dies here, a change that was made has been told, and what profiles no
-                # longer keep is not taken for kept when the same is put again.
+                # longer keep is not taken for kept when the same is put again; nor are those evaluated between this
+                # change and the next taken for decided by the program that the next makes, if there was that before.
                 self._changes.send([change_message(now)])
-                forget_beyond(program.plan, self._programs)
+                forget_beyond(program.plan, self._programs, anew=True)
                 try:
                     self._store.put_in_force(wanted)
                 except VersionConflictError:

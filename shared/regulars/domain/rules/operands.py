@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, tzinfo
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo
@@ -20,6 +21,8 @@ from regulars.domain.rules.numbers import as_thousandths
 MAX_CHOICES = 100
 MAX_TEXT = 200
 MAX_NUMBER = 10**9
+MAX_EXACT = 2**53
+"""Whole numbers up to this are the same as integers and as JSON's numbers."""
 
 
 class FieldRef(BaseModel):
@@ -149,7 +152,7 @@ def _number(raw: Any) -> int:
 def _thousandths(raw: Any) -> int:
     """As events' numbers are kept."""
     number = None if isinstance(raw, str) else as_thousandths(raw)
-    if number is None or abs(number) > MAX_NUMBER * 1000:
+    if number is None or abs(number) > MAX_NUMBER * 1000 or Decimal(str(raw)) * 1000 != number:
         raise ValueError(f"must be a number of at most {MAX_NUMBER}, with up to three decimals")
     return number
 
@@ -201,11 +204,15 @@ def _words(raw: Any) -> str:
 
 
 def _scalar(raw: Any) -> bool | float | str:
-    if isinstance(raw, Decimal):
+    if isinstance(raw, float | Decimal):
+        if not isfinite(raw):
+            raise ValueError("must be a finite number")
         return float(raw)
+    if isinstance(raw, int) and abs(raw) > MAX_EXACT:
+        raise ValueError("is a whole number beyond 2^53, which not every reader of it keeps; put it in quotes")
     if isinstance(raw, date):  # YAML has dates, JSON and events have texts
         return raw.isoformat()
-    if isinstance(raw, bool | int | float) or (isinstance(raw, str) and len(raw) <= MAX_TEXT):
+    if isinstance(raw, bool | int) or (isinstance(raw, str) and len(raw) <= MAX_TEXT):
         return raw
     raise ValueError(f"must be true, false, a number or a text of at most {MAX_TEXT} characters")
 
