@@ -18,7 +18,7 @@ from regulars.adapters.memory.system import FixedClock
 from regulars.adapters.program_files import parsed_yaml
 from regulars.application.segments.definitions import DefinitionStore
 from regulars.domain.definitions import Definition, DefinitionSet
-from regulars.domain.errors import BadInputError, PermanentError, VersionConflictError
+from regulars.domain.errors import PermanentError, VersionConflictError
 from regulars.domain.loading import load_program
 from regulars.domain.parameters import ProgramParameters
 from regulars.ports import ProgramStore
@@ -138,13 +138,10 @@ def test_a_container_follows_within_the_maximum_age(lake: Any, clock: FixedClock
     assert len(follower.current().segments) == 2
 
 
-def test_files_that_take_a_definitions_name_are_an_error_not_a_choice(
-    store: DefinitionStore, programs: ProgramStore
-) -> None:
+def test_a_name_that_files_take_is_theirs_and_nothing_stops(store: DefinitionStore, programs: ProgramStore) -> None:
+    before = programs.current().version
     store.put_in_force(DefinitionSet().having(definition(name="buyer")))
-    with pytest.raises(BadInputError, match="buyer: the program's files define it") as raised:
-        programs.current(definitions_version=1)
-    assert raised.value.code == "name_taken"
+    assert programs.current(definitions_version=1).version == before
 
 
 def test_an_object_that_holds_no_set_is_an_error_not_an_empty_one(lake: Any) -> None:

@@ -105,7 +105,11 @@ def parameters_to_doc(parameters: ProgramParameters) -> dict[str, Any]:
 
 def parameters_from_doc(doc: Mapping[str, Any]) -> ProgramParameters:
     """The inverse of `parameters_to_doc`. Raises KeyError, TypeError or ValueError on anything else."""
-    said: dict[str, Any] = {"version": doc["version"], **{name: doc[name] for name in _TEXTS if name in doc}}
+    said: dict[str, Any] = {
+        "version": doc["version"],
+        "values": doc["values"],
+        **{name: doc[name] for name in _TEXTS if name in doc},
+    }
     said |= {name: from_millis(doc[name]) for name in _INSTANTS if doc.get(name) is not None}
     said |= {name: dict(doc[name]) for name in _BY_NAME if name in doc}
     return ProgramParameters(

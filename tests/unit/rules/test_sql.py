@@ -36,7 +36,7 @@ EVERY_KIND: list[Any] = [
     {"any": [RECENT, {"not": {"field": "traits.plan", "in": ["gold", 1, True]}}]},
     {"field": "traits.name", "like": "A*_?", "contains": "50%", "not_equals": "it's"},
     {"field": "orders.coupon_share", "between": [0.1, 0.25]},
-    {"field": "traits.score", "above": float("inf")},
+    {"field": "traits.score", "above": 1e300},
     {"field": "orders.categories", "contains_any": ["Dresses", "Shoes"]},
     {"field": "orders.last_at", "after": {"field": "survey.nps.at"}},
     {"field": "traits.renews_on", "within_next": "7d"},
