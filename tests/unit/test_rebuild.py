@@ -294,6 +294,21 @@ def test_a_rebuild_that_waited_in_vain_is_looked_at_minutes_later() -> None:
     assert world.state().memberships["looker"].trigger == REBUILD
 
 
+def test_a_rebuild_that_is_overwritten_while_it_waits_leaves_nothing_due() -> None:
+    """Else the tick would bring the customer up for ever."""
+    world = World()
+    world.send(*world.sign_up(anonymous_id="b1"))
+    break_profile(world, node_id(NodeKind.ANONYMOUS, "b1"), lambda profile: replace(profile, events=7))
+    world.update([("r", world.log.append([world.event("Signed In")]))])
+    rebuilt(world, settle=False)
+    (first, *_lost) = sorted(world.store.changes(), key=lambda change: not getattr(change, "rebuilt", False))
+    world.evaluate.changed([first])
+    assert world.state().relay_by is not None
+    world.send(world.event("Product Viewed", user_id=None, anonymous_id="b1"))
+    world.advance(world.clock.instant + timedelta(hours=1))
+    assert world.state().relay_by is None
+
+
 def test_what_falls_due_while_a_rebuild_waits_is_sent() -> None:
     """The cart is an hour old two minutes after the browser was rebuilt, which waits for what is yet to be told."""
     world = World()

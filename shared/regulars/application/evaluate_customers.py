@@ -186,7 +186,8 @@ class EvaluateCustomers:
             customer = customer_of(root, _before(task, changes, heads), program.terms, now=now)
             before = next_state(customer, before, (), now=now, program=program)
         untold = any(not stored.rebuilt for _, stored in _untold(task, changes, heads, before))
-        if rebuilt and changes and untold and not absorbed:
+        postponed = bool(rebuilt and changes and untold and not absorbed)
+        if postponed:
             if not facts:
                 return self._postpone(root, before, stored, now)
             rebuilt = {}
@@ -194,8 +195,8 @@ class EvaluateCustomers:
         if rebuilt:
             customer, before = _with_rebuild(customer, before, facts, told=bool(changes), now=now, program=program)
         after = next_state(customer, before, facts, now=now, program=program, whole=_whole(whole, task, absorbed))
-        if rebuilt and not after.outbox:
-            after.relay_by = None  # that it was postponed is over
+        if not after.outbox and not postponed:
+            after.relay_by = None  # what was postponed is taken in, or was overwritten
         after.evaluated |= rebuilt | {_part(change): change.version for change in changes}
         due_passed = task.due and stored is not None and after.next_due != stored.value.next_due
         if not (absorbed or due_passed or rebuilt or after.differs_from(stored.value if stored else CustomerState())):
