@@ -30,6 +30,7 @@ def shoes(within: str) -> dict[str, Any]:
 
 def test_a_definition_that_is_put_back_takes_back_who_left_meanwhile() -> None:
     shop = Defining()
+    shop.night()  # so that a look at these files is recorded
     shop.define("big", BIG)
     shop.follow()
     shop.define("big", HUGE)

@@ -149,6 +149,11 @@ def _announced(known: ProgramParameters, force: InForce, now: datetime) -> Progr
     """Parameters that say that everybody was looked through for a program; None where they do already."""
     if known.announced == force.program.version:
         return None
-    rules = force.program.compiled.known_rules
-    told = replace(known, announced=force.program.version, rules=rules, rules_before=known.rules)
-    return replace(told, looked_at=now, looked_before=known.looked_at)
+    return replace(
+        known,
+        announced=force.program.version,
+        rules=force.program.compiled.known_rules,
+        rules_before=known.rules,
+        looked_at=now,
+        looked_before=known.looked_at,
+    )

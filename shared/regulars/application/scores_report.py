@@ -56,8 +56,9 @@ class ReportScores:
         program, now = self._programs.current(), self._clock.now()
         model = program.parameters.scores
         left_out: list[str] = []
-        members = self._members(program, by, now, left_out) if by and model else ()
-        bias = report_by_group(members, model, now) if by and model else None
+        bias = None
+        if by and model:
+            bias = report_by_group(self._members(program, by, now, left_out), model, now)
         return ScoresReport(now, program.version, model, by, bias, len(left_out))
 
     def _members(self, program: Program, by: str, now: datetime, left_out: list[str]) -> Iterator[Member]:
