@@ -75,7 +75,7 @@ format: $(STAMP) ## Format the code and mend what the linter can mend
 bench: $(STAMP) data ## Benchmarks against their targets: build/bench.json
 	@$(BIN)/python -m infra.bench
 
-soak: $(STAMP) ## The long search for faults (about an hour): build/soak.json (SEEDS=5000 for fewer or more)
+soak: $(STAMP) ## The long search for faults (45 to 90 minutes on two cores): build/soak.json (SEEDS=5000 for fewer or more)
 	@$(BIN)/python -m tests.soak --seeds $(SEEDS) --seconds $(SOAK_SECONDS) $(PARTS)
 
 spark: $(STAMP) ## The same over an export of the table, on local Spark (fetches 400 MB once, and Java where there is none)

@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import pytest
 
+from infra.artifacts.plan import ROOT
 from infra.local.template import EVERYTHING, Stack, expanded, parsed
 from regulars.domain.products import PRODUCT_KEYS
 
@@ -206,7 +208,10 @@ class TestEventSources:
         pattern = rule["EventPattern"]
         assert pattern["source"] == ["aws.cloudformation"]
         assert pattern["detail"]["stack-id"] == [STACK.resolve({"Ref": "AWS::StackId"})]
-        assert "UPDATE_COMPLETE" in pattern["detail"]["status-details"]["status"]
+        ends = pattern["detail"]["status-details"]["status"]
+        for name in ("deployed", "rolled_back"):
+            sample = orjson.loads((ROOT / "events" / "reconcile" / f"{name}.json").read_bytes())
+            assert sample["detail"]["status-details"]["status"] in ends
         assert rule["Targets"][0]["Arn"] == STACK.get_att("ReconcileFunction", "Arn")
 
     def test_senders_from_outside_may_write_to_their_queue_only(self) -> None:

@@ -174,6 +174,17 @@ def test_a_release_that_gives_nodes_more_fields_makes_no_new_rules() -> None:
     assert marks_of(program) != marks_of(other)
 
 
+def test_conditions_in_another_order_are_the_same_rule() -> None:
+    conditions: dict[str, Any] = {"category": "Shoes", "price": {"above": 3}}
+
+    def marks(where: dict[str, Any]) -> dict[str, str]:
+        viewed = {"name": "viewed", "rule": {"count": "Product Viewed", "where": where, "at_least": 1}}
+        return marks_of(load_program({"p.yaml": {"currency": "USD", "segments": [viewed]}}))
+
+    assert marks(conditions) == marks(dict(reversed(conditions.items())))
+    assert marks(conditions) != marks({**conditions, "price": {"above": 4}})
+
+
 def test_a_value_of_another_unit_is_none() -> None:
     def usual(of: dict[str, Any], default: Any) -> dict[str, Any]:
         return {"much": {"percentile": 50, "of": of, "minimum_customers": 1, "default": default}}

@@ -85,7 +85,8 @@ def parameters_in(rule: object) -> Iterator[str]:
 
 def written(rule: object) -> Any:
     """A rule as far as somebody wrote it, in data whose `repr` is the same for the same rule: nodes by kind, with what
-    is not as it is by default. So a release that gives nodes more fields makes no new rules of old ones."""
+    is not as it is by default, and conditions by name. So neither a release that gives nodes more fields nor another
+    order of conditions makes new rules of old ones."""
     if isinstance(rule, BaseModel):
         fields = type(rule).model_fields
         said = {
@@ -95,7 +96,7 @@ def written(rule: object) -> Any:
         }
         return type(rule).__name__, said
     if isinstance(rule, Mapping):
-        return {key: written(value) for key, value in rule.items()}
+        return {key: written(rule[key]) for key in sorted(rule)}
     return [written(part) for part in rule] if isinstance(rule, list | tuple) else rule
 
 

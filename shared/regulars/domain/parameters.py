@@ -86,7 +86,7 @@ _BY_NAME = ("values", "parts", "computed_by", "units")
 
 
 def parameters_to_doc(parameters: ProgramParameters) -> dict[str, Any]:
-    """The JSON document of parameters, what nobody said left out; instants as epoch milliseconds."""
+    """The JSON document of parameters, without what is None; instants as epoch milliseconds."""
     doc: dict[str, Any] = {"version": parameters.version}
     for name in _TEXTS:
         if (text := getattr(parameters, name)) is not None:
